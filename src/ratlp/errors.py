@@ -1,0 +1,26 @@
+"""The exceptions that ratlp raises on purpose.
+
+Every message names the rule, the value found and what to do. The command prints them as one line and exits
+with code 2.
+"""
+
+
+class RatlpError(Exception):
+    """Base class: catch it to catch whatever ratlp refuses."""
+
+
+class InputError(RatlpError, ValueError):
+    """A value, a file or a tensor breaks a stated rule."""
+
+
+class LayerError(RatlpError, ValueError):
+    """The layer cannot serve as the latent of this model."""
+
+
+class MissingExtraError(RatlpError, ImportError):
+    """A package of an optional extra is needed and not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"this needs the package {package!r}, which is not installed: run pip install 'ratlp[{extra}]'"
+        )
