@@ -1,0 +1,99 @@
+"""What every source of data offers: a description of its inputs, and one split per seed."""
+
+import operator
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import SupportsIndex
+
+from torch import Tensor
+
+from ratlp.errors import InputError
+
+_LARGEST_SEED = 2**32 - 1  # the largest that numpy and scikit-learn accept
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One train/test split, as tensors on the CPU.
+
+    Attributes:
+        x_train: training inputs, `[n_train, *features]`, float32.
+        y_train: training labels `0..C-1`, `[n_train]`, int64.
+        x_test: test inputs, `[n_test, *features]`, float32.
+        y_test: test labels, `[n_test]`, int64.
+
+    Example:
+        >>> from ratlp.data import Moons
+        >>> split = Moons(n=50).draw(seed=0)
+        >>> len(split.y_train), len(split.y_test)
+        (40, 10)
+    """
+
+    x_train: Tensor
+    y_train: Tensor
+    x_test: Tensor
+    y_test: Tensor
+
+
+@dataclass(kw_only=True, eq=False)
+class Source(ABC):
+    """Where data comes from: describes the inputs and draws one split per seed.
+
+    Attributes:
+        name: "moons", "digits", or the name of the folder or file without its suffix.
+        features: the shape of one input.
+        classes: the number of classes `C`.
+        bounds: the valid range of every input value; None where unbounded.
+        units: what 1.0 means in input space.
+        split_rule: in words, how examples are divided into a training and a test part.
+
+    Example:
+        >>> from ratlp.data import Moons
+        >>> source = Moons(standardise=True)
+        >>> source.units
+        'standard deviations of the training part'
+    """
+
+    name: str
+    features: tuple[int, ...]
+    classes: int
+    bounds: tuple[float, float] | None
+    units: str
+    split_rule: str
+
+    def draw(self, seed: int) -> Split:
+        """Draws the split of a seed; it depends on the seed only.
+
+        Args:
+            seed: an integer from 0 to 2**32 - 1.
+
+        Returns:
+            The split. Sources with a given split return the same object for every seed, so the
+            tensors are not to be written to.
+
+        Raises:
+            InputError: the seed is not an integer in the range.
+            MissingExtraError: the source needs scikit-learn, which is not installed.
+
+        Example:
+            >>> from ratlp.data import Moons
+            >>> source = Moons()
+            >>> bool((source.draw(3).x_train == source.draw(3).x_train).all())
+            True
+        """
+        return self._draw(_checked_seed(seed))
+
+    @abstractmethod
+    def _draw(self, seed: int) -> Split:
+        """Draws the split of a seed that has been checked."""
+
+
+def _checked_seed(seed: SupportsIndex) -> int:
+    rule = f"seed must be an integer from 0 to {_LARGEST_SEED}; found {seed!r}: choose another"
+    try:
+        number = operator.index(seed)
+    except TypeError as error:
+        raise InputError(rule) from error
+    if not 0 <= number <= _LARGEST_SEED:
+        raise InputError(rule)
+    return number
