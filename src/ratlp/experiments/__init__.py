@@ -1,0 +1,48 @@
+"""The paper's experiments, with statistics over many seeds.
+
+>>> from ratlp.data import Moons
+>>> from ratlp.experiments import Setting, reproduce
+>>> found = reproduce(Moons(n=50), Setting(epochs=1), range(2), with_ablation=False)
+>>> [(row.method, row.metric) for row in found.table1][:2]
+[('standard', 'clean'), ('standard', 'input_fgsm')]
+"""
+
+from ratlp.experiments.reproduce import reproduce
+from ratlp.experiments.results import (
+    METHODS,
+    METRICS,
+    SCHEMA,
+    AblationRow,
+    Boundary,
+    BoundCheck,
+    Method,
+    Metric,
+    Reproduction,
+    Search,
+    SearchRow,
+    TableRow,
+    Theorem,
+    TheoremCheck,
+)
+from ratlp.experiments.setting import Setting
+from ratlp.experiments.statistics import Summary
+
+__all__ = [
+    "METHODS",
+    "METRICS",
+    "SCHEMA",
+    "AblationRow",
+    "BoundCheck",
+    "Boundary",
+    "Method",
+    "Metric",
+    "Reproduction",
+    "Search",
+    "SearchRow",
+    "Setting",
+    "Summary",
+    "TableRow",
+    "Theorem",
+    "TheoremCheck",
+    "reproduce",
+]

@@ -1,0 +1,92 @@
+"""What is measured on trained nets: accuracy, clean and attacked, and the latent's scale."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from ratlp.attacks import FGSM, InnerProblem
+from ratlp.bounds import linf_norm
+from ratlp.experiments.results import METRICS, Metric
+from ratlp.experiments.statistics import Summary
+from ratlp.experiments.training import TrainedStack
+from ratlp.perturbations import LInf
+
+ATTACK_EPS = 0.1
+"""Radius of both attacks of Table 1, in units of the input and of the latent (section 5.3)."""
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """One value per seed.
+
+    Attributes:
+        accuracy: In %, for each metric.
+        latent_magnitude: Mean |z| over test points and coordinates.
+        head_norm: L_g of the linear head under L-inf.
+    """
+
+    accuracy: dict[Metric, list[float]]
+    latent_magnitude: list[float]
+    head_norm: list[float]
+
+    @classmethod
+    def of(cls, trained: TrainedStack, *, bounds: tuple[float, float] | None) -> "Measurements":
+        """Measure every net of a stack."""
+        weight, _ = trained.head
+        with torch.no_grad():
+            magnitude = trained.net.encoder(trained.x_test).abs().mean(dim=(1, 2))
+        return cls(
+            accuracies(trained, eps=ATTACK_EPS, bounds=bounds),
+            magnitude.tolist(),
+            linf_norm(weight).tolist(),
+        )
+
+    def __add__(self, other: "Measurements") -> "Measurements":
+        """The measurements of further seeds, appended."""
+        return Measurements(
+            {metric: self.accuracy[metric] + other.accuracy[metric] for metric in METRICS},
+            self.latent_magnitude + other.latent_magnitude,
+            self.head_norm + other.head_norm,
+        )
+
+    def summary(self, metric: Metric) -> Summary:
+        """One accuracy over the seeds."""
+        return Summary.of(self.accuracy[metric])
+
+
+def accuracies(
+    trained: TrainedStack, *, eps: float, bounds: tuple[float, float] | None
+) -> dict[Metric, list[float]]:
+    """Accuracy in % of each net: clean, under input FGSM and under latent FGSM, both of radius `eps`.
+
+    Args:
+        trained: The nets and their test parts.
+        eps: Radius of both attacks, in units of the input and in absolute units of the latent.
+        bounds: The inputs' valid range, which the input attack keeps to.
+    """
+    x, y, net = trained.x_test, trained.y_test, trained.net
+    with torch.no_grad():
+        z = net.encoder(x)
+
+    def input_loss(point: Tensor) -> Tensor:
+        return cross_entropy(net(point).flatten(0, 1), y.flatten())
+
+    def latent_loss(point: Tensor) -> Tensor:
+        return cross_entropy(net.classifier(point).flatten(0, 1), y.flatten())
+
+    x_delta = FGSM()(InnerProblem(input_loss, x, LInf(eps, bounds=bounds)))
+    z_delta = FGSM()(InnerProblem(latent_loss, z, LInf(eps)))
+    with torch.no_grad():
+        logits: dict[Metric, Tensor] = {
+            "clean": net.classifier(z),
+            "input_fgsm": net(x + x_delta),
+            "latent_fgsm": net.classifier(z + z_delta),
+        }
+    return {metric: _percent_correct(out, y) for metric, out in logits.items()}
+
+
+def _percent_correct(logits: Tensor, y: Tensor) -> list[float]:
+    percent: list[float] = (logits.argmax(-1) == y).double().mean(dim=1).mul(100).tolist()
+    return percent

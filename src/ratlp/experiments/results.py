@@ -1,0 +1,211 @@
+"""What the experiments find, as frozen values that know how to become JSON.
+
+`docs/reproduce.md` documents the keys.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from ratlp.experiments.statistics import Summary, Verdict
+
+Method = Literal["standard", "ratlp"]
+Metric = Literal["clean", "input_fgsm", "latent_fgsm"]
+
+SCHEMA = "ratlp.reproduce/1"
+"""Names the layout of `results.json`."""
+
+METHODS: tuple[Method, ...] = ("standard", "ratlp")
+METRICS: tuple[Metric, ...] = ("clean", "input_fgsm", "latent_fgsm")
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One cell of Table 1: accuracy in %, over the seeds.
+
+    Attributes:
+        paper: The paper's number, None where the paper has none (other data).
+        verdict: Where the paper's number lies against the 95 % interval of a new seed.
+    """
+
+    method: Method
+    metric: Metric
+    mean: float
+    std: float
+    ci95: tuple[float, float]
+    paper: float | None
+    verdict: Verdict | None
+    n_seeds: int
+
+
+@dataclass(frozen=True)
+class AblationRow:
+    """One trained setting of an ablation.
+
+    Attributes:
+        parameter: What is varied: "eps_z", "m" or "lambda".
+        value: Its value.
+        clean: Accuracy in %, over the seeds; likewise `input_fgsm` and `latent_fgsm`, both at eps = 0.1.
+        latent_magnitude: Mean |z| over test points and coordinates.
+        head_norm: L_g, the largest row L1 norm of the head: what a latent step of 1 can move a logit by.
+    """
+
+    method: Method
+    parameter: Literal["eps_z", "m", "lambda"]
+    value: float
+    clean: Summary
+    input_fgsm: Summary
+    latent_fgsm: Summary
+    latent_magnitude: Summary
+    head_norm: Summary
+
+
+@dataclass(frozen=True)
+class BoundCheck:
+    """One claimed upper bound of the loss increase, held against the exact inner maximum.
+
+    Attributes:
+        name: "paper", "paper_normalised", "right_constants" or "pairwise".
+        statement: The bound as a formula.
+        violations: Points whose exact increase exceeds the bound (beyond float64 rounding).
+        mean_tightness: Mean of increase / bound; 1 is tight.
+        max_tightness: The largest increase / bound; above 1 is a violation.
+    """
+
+    name: str
+    statement: str
+    violations: int
+    mean_tightness: float
+    max_tightness: float
+
+
+@dataclass(frozen=True)
+class TheoremCheck:
+    """The theorem on the nets of one method.
+
+    Attributes:
+        n_points: Test points, over all nets.
+        lipschitz: L_g of the heads under L-inf, over the seeds.
+        exact_increase: The exact rise of the loss, mean over the test points, over the seeds.
+        sign_step_increase: The sign step's rise of the loss, likewise.
+        sign_step_exact: Share of the points where the sign step reaches the exact maximum.
+    """
+
+    method: Method
+    n_points: int
+    lipschitz: Summary
+    exact_increase: Summary
+    sign_step_increase: Summary
+    sign_step_exact: float
+    bounds: tuple[BoundCheck, ...]
+
+
+@dataclass(frozen=True)
+class Theorem:
+    """Section 4, checked on trained nets.
+
+    Attributes:
+        eps: The latent budget.
+        n_points: Points checked, over methods and nets.
+        violations: Of the bound with the right constants; a single one would be a bug.
+        paper_violations: Of the paper's bound, loss + eps.
+    """
+
+    eps: float
+    n_points: int
+    violations: int
+    paper_violations: int
+    methods: tuple[TheoremCheck, ...]
+
+
+@dataclass(frozen=True)
+class SearchRow:
+    """One setting of the search: its free choices, its six numbers, its distance to the paper's."""
+
+    choices: dict[str, Any]
+    numbers: dict[str, float]
+    distance: float
+    n_seeds: int
+
+
+@dataclass(frozen=True)
+class Search:
+    """The search over what the paper leaves open.
+
+    Attributes:
+        n_settings: Settings tried.
+        nearest: The settings nearest to the paper's six numbers (root mean square distance in points).
+        nearest_standard: Likewise for the standard row's three numbers alone.
+        standard_row_reached: Whether some setting's mean comes within 2 points of both 45.2 and 52.8.
+        lowest_input, lowest_latent: The lowest attacked accuracies of standard training at any setting, in %.
+    """
+
+    n_settings: int
+    nearest: tuple[SearchRow, ...]
+    nearest_standard: tuple[SearchRow, ...]
+    standard_row_reached: bool
+    lowest_input: SearchRow
+    lowest_latent: SearchRow
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """One trained net over the plane, for Figure 1. Not part of the JSON.
+
+    Attributes:
+        x, y: The grid's coordinates, `[columns]` and `[rows]`.
+        probability: P(class 1), `[rows, columns]`.
+        points, labels: The test set, `[n, 2]` and `[n]`.
+        accuracy: Clean accuracy of this net on it, in %.
+        eps: The input margin to draw.
+    """
+
+    method: Method
+    x: np.ndarray
+    y: np.ndarray
+    probability: np.ndarray
+    points: np.ndarray
+    labels: np.ndarray
+    accuracy: float
+    eps: float
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """All that `ratlp reproduce` finds.
+
+    Attributes:
+        data: Name, sizes, units, bounds and split rule of the data.
+        setting: The training setting, by name.
+        seeds: The seeds that ran, first and count.
+        versions: Of Python, ratlp, torch and numpy.
+        timings: Seconds per part: the only part of the JSON that differs between runs.
+    """
+
+    data: Mapping[str, Any]
+    setting: Mapping[str, Any]
+    seeds: Mapping[str, int]
+    versions: Mapping[str, str]
+    table1: tuple[TableRow, ...]
+    theorem: Theorem
+    ablation: tuple[AblationRow, ...]
+    search: Search | None
+    boundaries: tuple[Boundary, ...]
+    timings: Mapping[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of `results.json`: plain lists, dicts, numbers and strings."""
+        return {
+            "schema": SCHEMA,
+            "data": dict(self.data),
+            "setting": dict(self.setting),
+            "seeds": dict(self.seeds),
+            "versions": dict(self.versions),
+            "table1": [asdict(row) for row in self.table1],
+            "theorem": asdict(self.theorem),
+            "ablation": [asdict(row) for row in self.ablation],
+            "search": None if self.search is None else asdict(self.search),
+            "timings": dict(self.timings),
+        }

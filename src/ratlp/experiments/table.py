@@ -1,0 +1,36 @@
+"""Table 1 of the paper, with statistics."""
+
+from ratlp.data import Moons
+from ratlp.experiments.results import METHODS, METRICS, Method, Metric, TableRow
+from ratlp.experiments.setting import Setting
+from ratlp.experiments.trials import Trials
+
+PAPER: dict[tuple[Method, Metric], float] = {
+    ("standard", "clean"): 89.6,
+    ("standard", "input_fgsm"): 45.2,
+    ("standard", "latent_fgsm"): 52.8,
+    ("ratlp", "clean"): 97.0,
+    ("ratlp", "input_fgsm"): 93.7,
+    ("ratlp", "latent_fgsm"): 95.3,
+}
+"""The paper's Table 1, accuracy in %."""
+
+
+def table1(trials: Trials, setting: Setting) -> tuple[TableRow, ...]:
+    """Accuracy of both methods: clean, input FGSM 0.1, latent FGSM 0.1; beside the paper's on Two Moons."""
+    return tuple(_row(trials, setting, method, metric) for method in METHODS for metric in METRICS)
+
+
+def _row(trials: Trials, setting: Setting, method: Method, metric: Metric) -> TableRow:
+    summary = trials.measurements(setting, method).summary(metric)
+    paper = PAPER[method, metric] if isinstance(trials.source, Moons) else None
+    return TableRow(
+        method=method,
+        metric=metric,
+        mean=summary.mean,
+        std=summary.std,
+        ci95=summary.ci95,
+        paper=paper,
+        verdict=None if paper is None else summary.verdict(paper),
+        n_seeds=summary.n,
+    )

@@ -1,0 +1,59 @@
+import json
+
+import pytest
+
+from ratlp.data import Digits, Moons
+from ratlp.experiments import SCHEMA, Setting, reproduce
+
+SHORT = Setting(epochs=2)
+
+
+def as_json(**options):
+    found = reproduce(Moons(n=100), SHORT, range(3), **options)
+    content = found.to_dict()
+    timings = content.pop("timings")
+    return json.dumps(content), timings
+
+
+def test_the_same_call_gives_the_same_json_up_to_timings():
+    first, timings = as_json(with_ablation=False)
+    second, _ = as_json(with_ablation=False)
+    assert first == second
+    assert set(timings) == {"table1", "theorem", "figure1", "ablation", "search"}
+
+
+def test_schema():
+    content = json.loads(as_json(with_ablation=False)[0])
+    assert content["schema"] == SCHEMA
+    assert set(content["table1"][0]) == {
+        "method",
+        "metric",
+        "mean",
+        "std",
+        "ci95",
+        "paper",
+        "verdict",
+        "n_seeds",
+    }
+    assert len(content["table1"]) == 6
+    assert {"violations", "n_points"} <= set(content["theorem"])
+    assert content["seeds"] == {"first": 0, "count": 3}
+    assert {"python", "ratlp", "torch", "numpy"} == set(content["versions"])
+    assert content["data"]["units"]
+
+
+def test_other_data_has_no_figure_1():
+    found = reproduce(Digits(), SHORT, range(2), with_ablation=False)
+    assert found.boundaries == ()
+    assert found.data["bounds"] == [0.0, 1.0]
+
+
+@pytest.mark.slow
+def test_the_prototypes_numbers():
+    """Two Moons, noise 0.2, 1000 points, encoder 2-32-8: an independent prototype's means over 100 seeds."""
+    found = reproduce(Moons(), Setting(), range(100), with_ablation=False)
+    expected = [96.4, 89.1, 94.6, 96.5, 89.2, 95.5]
+    for row, mean in zip(found.table1, expected, strict=True):
+        # both sides have a confidence interval of about +-0.4, and the reading of the encoder is free
+        assert row.mean == pytest.approx(mean, abs=0.8)
+    assert found.theorem.violations == 0
