@@ -1,0 +1,34 @@
+"""The subcommands, gathered."""
+
+from typing import Annotated
+
+import typer
+
+import ratlp
+from ratlp.cli.reproduce import reproduce_command
+
+app = typer.Typer(
+    help="Robust training through latent perturbations.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ratlp {ratlp.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Robust training through latent perturbations."""
+
+
+app.command("reproduce")(reproduce_command)

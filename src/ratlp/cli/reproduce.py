@@ -1,0 +1,61 @@
+"""`ratlp reproduce`: the paper's table, figure, ablations and theorem."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ratlp.cli.output import OutputFolder
+from ratlp.cli.progress import terminal_progress
+from ratlp.data import Moons, load_source
+from ratlp.experiments import SCHEMA, Setting, reproduce
+from ratlp.report import output_files, table1_markdown, verdict_sentences
+
+
+def reproduce_command(
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=2, help="Nets per method. [default: 100 on moons, else 20, or 5 on large data]"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the results. [default: ratlp-results/NAME]"),
+    ] = None,
+    data: Annotated[
+        str,
+        typer.Option(help="moons, digits, a folder of IDX files, or a .npz, .csv or .parquet file."),
+    ] = "moons",
+    label: Annotated[str, typer.Option(help="Label column of a .csv or .parquet file.")] = "label",
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Passes over the training part. [default: 50, or 10 on large data]"),
+    ] = None,
+    ablation: Annotated[
+        bool | None,
+        typer.Option("--ablation/--no-ablation", help="Vary eps_z, m and lambda. [default: on moons]"),
+    ] = None,
+    search: Annotated[
+        bool,
+        typer.Option("--search", help="Search over what the paper leaves open (some minutes)."),
+    ] = False,
+) -> None:
+    """Run the paper's experiment, and check its table, ablations and theorem with statistics."""
+    source = load_source(data, label=label)
+    folder = OutputFolder(out or Path("ratlp-results") / source.name, schema=SCHEMA)
+    n_train = len(source.draw(0).x_train)
+    setting = Setting.for_data(source.features, n_train)
+    is_moons = isinstance(source, Moons)
+    found = reproduce(
+        source,
+        setting if epochs is None else replace(setting, epochs=epochs),
+        range(seeds or (100 if is_moons else 20 if n_train < 10_000 else 5)),
+        with_ablation=is_moons if ablation is None else ablation,
+        with_search=search,
+        progress=terminal_progress,
+    )
+    folder.publish(output_files(found))
+    typer.echo(table1_markdown(found.table1))
+    for sentence in verdict_sentences(found.table1):
+        typer.echo(sentence)
+    typer.echo(f"\nWritten to {folder.path}: open {folder.path / 'report.html'}")

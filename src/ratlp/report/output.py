@@ -1,0 +1,42 @@
+"""The results as files, by name."""
+
+import json
+
+from ratlp.experiments.results import Reproduction
+from ratlp.report.figures import figure_png, figure_svg, report_figures
+from ratlp.report.page import report_page
+from ratlp.report.table import (
+    ablation_markdown,
+    search_markdown,
+    table1_markdown,
+    theorem_markdown,
+)
+
+
+def output_files(reproduction: Reproduction) -> dict[str, bytes]:
+    """All that a reproduction leaves behind, by file name.
+
+    Returns:
+        `results.json`, `report.html`, each table as Markdown (`table1.md`, `theorem.md`; `ablation.md`
+        and `search.md` where they were run) and each figure of `report_figures` as PNG and SVG. Only
+        the timings in `results.json` differ between runs.
+
+    Raises:
+        MissingExtraError: matplotlib or jinja2 is not installed.
+    """
+    figures = report_figures(reproduction)
+    texts = {
+        "results.json": json.dumps(reproduction.to_dict(), indent=2, ensure_ascii=False),
+        "report.html": report_page(reproduction, figures),
+        "table1.md": table1_markdown(reproduction.table1),
+        "theorem.md": theorem_markdown(reproduction.theorem),
+    }
+    if reproduction.ablation:
+        texts["ablation.md"] = ablation_markdown(reproduction.ablation)
+    if reproduction.search is not None:
+        texts["search.md"] = search_markdown(reproduction.search)
+    contents = {name: f"{text.rstrip()}\n".encode() for name, text in texts.items()}
+    for name, figure in figures.items():
+        contents[f"{name}.png"] = figure_png(figure)
+        contents[f"{name}.svg"] = figure_svg(figure)
+    return contents
