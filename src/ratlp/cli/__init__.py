@@ -6,6 +6,8 @@ from typing import NoReturn
 
 from ratlp.errors import MissingExtraError, RatlpError
 
+_INTERRUPTED = 130
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit: 0 when done, 2 on bad input (one line on stderr), 130 when interrupted."""
@@ -15,22 +17,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(str(error))
     except KeyboardInterrupt:
         print("ratlp: interrupted; no result was written", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        from typer import Exit, TyperException
+        from typer import TyperException
     except ImportError:
         raise MissingExtraError("typer", "cli") from None
     from ratlp.cli.app import app
 
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        return app(arguments, prog_name="ratlp", standalone_mode=False) or 0
+        code: int = app(given or ["--help"], prog_name="ratlp", standalone_mode=False) or 0
     except TyperException as error:
         _fail(f"{error.format_message()} Run ratlp --help.")
-    except Exit as exit_:
-        return exit_.exit_code
+    if code == _INTERRUPTED:  # typer has turned the interrupt into its exit code
+        raise KeyboardInterrupt
+    return code
 
 
 def _fail(message: str) -> NoReturn:

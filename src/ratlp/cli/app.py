@@ -10,7 +10,6 @@ from ratlp.cli.reproduce import reproduce_command
 app = typer.Typer(
     help="Robust training through latent perturbations.",
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 

@@ -16,11 +16,11 @@ from ratlp.report import output_files, table1_markdown, verdict_sentences
 def reproduce_command(
     seeds: Annotated[
         int | None,
-        typer.Option(min=2, help="Nets per method. [default: 100 on moons, else 20, or 5 on large data]"),
+        typer.Option(min=2, help="Nets per method (default: 100 on moons, else 20, or 5 on large data)."),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the results. [default: ratlp-results/NAME]"),
+        typer.Option(help="Folder for the results (default: ratlp-results/NAME)."),
     ] = None,
     data: Annotated[
         str,
@@ -29,11 +29,11 @@ def reproduce_command(
     label: Annotated[str, typer.Option(help="Label column of a .csv or .parquet file.")] = "label",
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Passes over the training part. [default: 50, or 10 on large data]"),
+        typer.Option(min=1, help="Passes over the training part (default: 50, or 10 on large data)."),
     ] = None,
     ablation: Annotated[
         bool | None,
-        typer.Option("--ablation/--no-ablation", help="Vary eps_z, m and lambda. [default: on moons]"),
+        typer.Option("--ablation/--no-ablation", help="Vary eps_z, m and lambda (default: on moons)."),
     ] = None,
     search: Annotated[
         bool,
@@ -54,7 +54,10 @@ def reproduce_command(
         with_search=search,
         progress=terminal_progress,
     )
-    folder.publish(output_files(found))
+    with terminal_progress("figures and report", 1) as advance:
+        files = output_files(found)
+        advance()
+    folder.publish(files)
     typer.echo(table1_markdown(found.table1))
     for sentence in verdict_sentences(found.table1):
         typer.echo(sentence)

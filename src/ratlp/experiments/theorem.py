@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -44,9 +45,7 @@ class _Net:
 
 def theorem(trials: Trials, setting: Setting) -> Theorem:
     """Check four bounds on all test points of the nets of both methods, in float64."""
-    checks = tuple(
-        _check(method, list(_nets(trials.stacks(setting, method), setting.eps))) for method in METHODS
-    )
+    checks = tuple(_check(method, _nets(trials, setting, method)) for method in METHODS)
 
     def violations(name: str) -> int:
         return sum(b.violations for check in checks for b in check.bounds if b.name == name)
@@ -60,13 +59,21 @@ def theorem(trials: Trials, setting: Setting) -> Theorem:
     )
 
 
-def _nets(stacks: list[TrainedStack], eps: float) -> Iterator[_Net]:
-    for stack in stacks:
-        with torch.no_grad():
-            latents = stack.net.encoder(stack.x_test).double()
-        weights, biases = (tensor.double() for tensor in stack.head)
-        for weight, bias, z, y in zip(weights, biases, latents, stack.y_test, strict=True):
-            yield _measure(weight, bias, z, y, eps)
+def _nets(trials: Trials, setting: Setting, method: Method) -> list[_Net]:
+    nets = []
+    stacks = trials.stacks(setting, method)
+    with trials.progress(f"theorem, {len(trials.seeds)} nets", len(trials.seeds)) as advance:
+        for weight, bias, z, y in chain.from_iterable(map(_heads, stacks)):
+            nets.append(_measure(weight, bias, z, y, setting.eps))
+            advance()
+    return nets
+
+
+def _heads(stack: TrainedStack) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    with torch.no_grad():
+        latents = stack.net.encoder(stack.x_test).double()
+    weights, biases = (tensor.double() for tensor in stack.head)
+    return zip(weights, biases, latents, stack.y_test, strict=True)
 
 
 def _measure(weight: Tensor, bias: Tensor, z: Tensor, y: Tensor, eps: float) -> _Net:

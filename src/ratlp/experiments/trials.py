@@ -27,7 +27,7 @@ class Trials:
     def __init__(self, source: Source, seeds: Sequence[int], *, progress: Progress = silent) -> None:
         self.source = source
         self.seeds = tuple(seeds)
-        self._progress = progress
+        self.progress = progress
         self._stacks: dict[tuple[Setting, Method], list[TrainedStack]] = {}
 
     def stacks(self, setting: Setting, method: Method) -> list[TrainedStack]:
@@ -45,7 +45,7 @@ class Trials:
     def _train(self, setting: Setting, method: Method) -> list[TrainedStack]:
         groups = [self.seeds[i : i + AT_ONCE] for i in range(0, len(self.seeds), AT_ONCE)]
         name = "standard training" if method == "standard" else "RAT-LP"
-        with self._progress(f"{name}, {len(self.seeds)} seeds", setting.epochs * len(groups)) as advance:
+        with self.progress(f"{name}, {len(self.seeds)} seeds", setting.epochs * len(groups)) as advance:
             return [
                 train_stacked(
                     [Member.of(self.source, setting, seed) for seed in group],

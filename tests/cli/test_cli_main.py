@@ -1,0 +1,60 @@
+import subprocess
+import sys
+
+import pytest
+
+import ratlp
+from ratlp.cli import main
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    return exit_.value.code
+
+
+def test_version(capsys):
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"ratlp {ratlp.__version__}\n"
+
+
+def test_help_names_the_subcommands(capsys):
+    assert run("--help") == 0
+    assert "reproduce" in capsys.readouterr().out
+
+
+def test_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "ratlp", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"ratlp {ratlp.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nonsense"], "No such command 'nonsense'"),
+        (["reproduce", "--nonsense"], "No such option: --nonsense"),
+        (["reproduce", "--seeds", "many"], "--seeds"),
+        (["reproduce", "--seeds", "1"], "--seeds"),
+        (["reproduce", "--epochs", "0"], "--epochs"),
+    ],
+)
+def test_misuse_is_one_line_and_exit_code_2(arguments, message, capsys):
+    assert run(*arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("ratlp: error: ")
+    assert message in captured.err
+
+
+def test_without_the_extra_the_error_gives_the_install_command(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "typer", None)
+    assert run("--version") == 2
+    assert "pip install 'ratlp[cli]'" in capsys.readouterr().err
+
+
+def test_without_arguments_the_help_is_shown(capsys):
+    assert run() == 0
+    assert "reproduce" in capsys.readouterr().out

@@ -1,0 +1,116 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from ratlp.cli import main
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as exit_:
+        main(["reproduce", *map(str, arguments)])
+    return exit_.value.code
+
+
+def quick(out, *arguments):
+    return run("--seeds", 2, "--epochs", 1, "--no-ablation", "--out", out, *arguments)
+
+
+def test_moons_writes_everything(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert quick(out) == 0
+    names = {path.name for path in out.iterdir()}
+    figures = {f"{stem}.{kind}" for stem in ("table1", "boundary", "theorem") for kind in ("png", "svg")}
+    assert names == {"results.json", "table1.md", "theorem.md", "report.html"} | figures
+    captured = capsys.readouterr()
+    assert (out / "table1.md").read_text() in captured.out
+    assert captured.err == ""  # no progress bar where there is no terminal
+
+
+def test_the_same_command_twice_gives_the_same_bytes_up_to_timings(tmp_path):
+    contents = []
+    for name in ("a", "b"):
+        quick(tmp_path / name)
+        content = json.loads((tmp_path / name / "results.json").read_bytes())
+        content.pop("timings")
+        contents.append(content)
+        (tmp_path / name / "results.json").unlink()
+    assert json.dumps(contents[0]) == json.dumps(contents[1])
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["digits", "npz", "csv", "parquet"])
+def test_other_data(tmp_path, kind):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 3)), np.arange(60) % 3
+    data = tmp_path / f"mine.{kind}"
+    if kind == "digits":
+        data = kind
+    elif kind == "npz":
+        np.savez(data, x=x, y=y)
+    else:
+        import pandas as pd
+
+        frame = pd.DataFrame(x, columns=["a", "b", "c"]).assign(kind=y)
+        frame.to_csv(data, index=False) if kind == "csv" else frame.to_parquet(data)
+    assert quick(tmp_path / "out", "--data", data, "--label", "kind") == 0
+    content = json.loads((tmp_path / "out" / "results.json").read_bytes())
+    assert {row["paper"] for row in content["table1"]} == {None}
+    assert content["theorem"]["violations"] == 0
+    assert not (tmp_path / "out" / "boundary.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"x": [[1.0], [np.nan], [2.0], [3.0]], "y": [0, 1, 0, 1]}, "NaN"),
+        ({"x": [[1.0], [np.inf], [2.0], [3.0]], "y": [0, 1, 0, 1]}, "inf"),
+        ({"x": [[1.0], [2.0], [3.0], [4.0]], "y": [0, 0.5, 1, 1]}, "whole|integer"),
+        ({"x": [[1.0], [2.0], [3.0], [4.0]], "y": [0, -1, 0, -1]}, "0..C-1|range"),
+        ({"x": [[1.0], [2.0], [3.0], [4.0]], "y": [0, 0, 0, 0]}, "class"),
+        ({"x": np.zeros((0, 2)), "y": np.zeros(0)}, "must hold examples"),
+    ],
+)
+def test_bad_data_is_one_line_and_exit_code_2(tmp_path, capsys, content, message):
+    np.savez(tmp_path / "bad.npz", **{name: np.asarray(value) for name, value in content.items()})
+    assert quick(tmp_path / "out", "--data", tmp_path / "bad.npz") == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("ratlp: error: ")
+    assert any(word in captured.err for word in message.split("|")), captured.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_data(tmp_path, capsys):
+    assert quick(tmp_path / "out", "--data", tmp_path / "nowhere") == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert quick(tmp_path / "file") == 2
+    assert "output folder" in capsys.readouterr().err
+
+
+def test_interrupted_leaves_no_result(tmp_path):
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ratlp", "reproduce", "--epochs", "100000", "--out", str(out)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    deadline = time.monotonic() + 60
+    while not out.exists() and time.monotonic() < deadline:
+        os.sched_yield()  # the folder is made just before the work begins
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "ratlp: interrupted; no result was written\n"
+    assert list(out.iterdir()) == []
