@@ -22,10 +22,13 @@ def found(monkeypatch):
         "NOISE": (0.1, 0.3),
         "STANDARDISE": (False, True),
         "INITIALISATION": ("torch", "he"),
+        "SEEDS": range(1),
+        "FINAL_SEEDS": range(2),
+        "FINALISTS": 3,
     }
     for name, values in small.items():
         monkeypatch.setattr(module, name, values)
-    return module.search(range(2))
+    return module.search()
 
 
 def test_every_combination_is_tried(found):

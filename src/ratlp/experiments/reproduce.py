@@ -22,8 +22,6 @@ from ratlp.experiments.table import table1
 from ratlp.experiments.theorem import theorem
 from ratlp.experiments.trials import Trials
 
-SEARCH_SEEDS = 3
-
 
 def reproduce(
     source: Source,
@@ -61,7 +59,7 @@ def reproduce(
     with _timed(timings, "ablation"):
         ablated = ablation(trials, setting) if with_ablation else ()
     with _timed(timings, "search"):
-        searched = search(seeds[:SEARCH_SEEDS], progress=progress) if with_search else None
+        searched = search(progress=progress) if with_search else None
     return Reproduction(
         data=describe(source, seeds[0]),
         setting=asdict(setting),

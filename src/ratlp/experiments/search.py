@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from statistics import fmean
 from typing import Any
@@ -24,45 +24,61 @@ STANDARDISE = (False, True)
 INITIALISATION = ("torch", "glorot", "he")
 REACHED = 2.0
 """A mean within this many points of the paper's number counts as reaching it."""
+SEEDS = range(3)
+"""Of the first round, over all settings."""
+FINAL_SEEDS = range(20)
+"""Of the second round: the best of many settings at few seeds are partly lucky, so they run again."""
+FINALISTS = 8
+"""Settings of each ranking that go to the second round."""
 
 Choices = dict[str, Any]
 
 
-def search(seeds: Sequence[int], *, progress: Progress = silent) -> Search:
-    """Train both methods at every combination of the free choices.
+def search(*, progress: Progress = silent) -> Search:
+    """Train both methods at every combination of the free choices, then the best ones at more seeds.
 
     Settings of one shape train in one stack; what does not change a shape (noise, standardisation,
     initialisation) varies inside it.
     """
     shapes = list(itertools.product(N, TEST_FRACTION, HIDDEN, LATENT_ACTIVATION))
+    free = list(itertools.product(NOISE, STANDARDISE, INITIALISATION))
     rows: list[SearchRow] = []
     with progress("search over what the paper leaves open", len(shapes)) as advance:
         for shape in shapes:
-            rows += _shape_rows(*shape, seeds=seeds)
+            rows += _measure([_choices(*shape, *rest) for rest in free], SEEDS)
             advance()
-    return _conclude(rows)
+    finalists = _finalists(rows)
+    final: list[SearchRow] = []
+    with progress("search: the nearest settings again", len(finalists)) as advance:
+        for row in finalists:
+            final += _measure([row.choices], FINAL_SEEDS)
+            advance()
+    return _conclude(len(rows), final)
 
 
-def _shape_rows(
+def _choices(
     n: int,
     test_fraction: float,
     hidden: tuple[int, ...],
     latent_activation: str,
-    *,
-    seeds: Sequence[int],
-) -> list[SearchRow]:
-    setting = Setting(hidden=hidden, latent_activation=latent_activation)
-    shape = {
+    *rest: Any,
+) -> Choices:
+    noise, standardise, initialisation = rest
+    return {
         "n": n,
         "test_fraction": test_fraction,
         "hidden": list(hidden),
         "latent_activation": latent_activation,
+        "noise": noise,
+        "standardise": standardise,
+        "initialisation": initialisation,
     }
-    inner = [
-        {"noise": noise, "standardise": standardise, "initialisation": initialisation}
-        for noise, standardise, initialisation in itertools.product(NOISE, STANDARDISE, INITIALISATION)
-    ]
-    choices = [{**shape, **free} for free in inner]
+
+
+def _measure(choices: list[Choices], seeds: Sequence[int]) -> list[SearchRow]:
+    """Train settings of one shape together, all seeds of each."""
+    shape = choices[0]
+    setting = Setting(hidden=tuple(shape["hidden"]), latent_activation=shape["latent_activation"])
     accuracy: dict[tuple[Method, Metric], list[float]] = {}
     for method in METHODS:
         members = list(_members(choices, setting, seeds))
@@ -105,20 +121,32 @@ def _distance(numbers: dict[tuple[Method, Metric], float]) -> float:
     return math.sqrt(fmean((value - PAPER[key]) ** 2 for key, value in numbers.items()))
 
 
-def _conclude(rows: list[SearchRow]) -> Search:
-    def off(row: SearchRow, metric: Metric) -> float:
-        return abs(row.numbers[f"standard_{metric}"] - PAPER["standard", metric])
+def _off(row: SearchRow, metric: Metric) -> float:
+    return abs(row.numbers[f"standard_{metric}"] - PAPER["standard", metric])
 
-    def standard_distance(row: SearchRow) -> float:
-        return math.sqrt(fmean(off(row, metric) ** 2 for metric in METRICS))
 
+RANKINGS: dict[str, Callable[[SearchRow], float]] = {
+    "nearest": lambda row: row.distance,
+    "nearest_standard": lambda row: math.sqrt(fmean(_off(row, metric) ** 2 for metric in METRICS)),
+    "lowest_input": lambda row: row.numbers["standard_input_fgsm"],
+    "lowest_latent": lambda row: row.numbers["standard_latent_fgsm"],
+}
+
+
+def _finalists(rows: list[SearchRow]) -> list[SearchRow]:
+    best = [row for ranking in RANKINGS.values() for row in sorted(rows, key=ranking)[:FINALISTS]]
+    return list({id(row): row for row in best}.values())
+
+
+def _conclude(n_settings: int, rows: list[SearchRow]) -> Search:
+    ranked = {name: sorted(rows, key=ranking) for name, ranking in RANKINGS.items()}
     return Search(
-        n_settings=len(rows),
-        nearest=tuple(sorted(rows, key=lambda row: row.distance)[:5]),
-        nearest_standard=tuple(sorted(rows, key=standard_distance)[:5]),
+        n_settings=n_settings,
+        nearest=tuple(ranked["nearest"][:5]),
+        nearest_standard=tuple(ranked["nearest_standard"][:5]),
         standard_row_reached=any(
-            off(row, "input_fgsm") <= REACHED and off(row, "latent_fgsm") <= REACHED for row in rows
+            _off(row, "input_fgsm") <= REACHED and _off(row, "latent_fgsm") <= REACHED for row in rows
         ),
-        lowest_input=min(rows, key=lambda row: row.numbers["standard_input_fgsm"]),
-        lowest_latent=min(rows, key=lambda row: row.numbers["standard_latent_fgsm"]),
+        lowest_input=ranked["lowest_input"][0],
+        lowest_latent=ranked["lowest_latent"][0],
     )
