@@ -9,6 +9,7 @@ from ratlp.experiments.results import (
     AblationRow,
     Boundary,
     BoundCheck,
+    Gain,
     Reproduction,
     Search,
     SearchRow,
@@ -37,6 +38,12 @@ def table_row(method, metric, mean, std, paper, n=100) -> TableRow:
     cell = summary(mean, std, n)
     verdict = None if paper is None else cell.verdict(paper)
     return TableRow(method, metric, mean, std, cell.ci95, paper, verdict, n)
+
+
+def make_gains() -> tuple[Gain, ...]:
+    cells = [("clean", 0.03, 0.5, 7.4), ("input_fgsm", 0.38, 0.86, 48.5), ("latent_fgsm", 0.99, 0.86, 42.5)]
+    summaries = [(metric, summary(mean, std), paper) for metric, mean, std, paper in cells]
+    return tuple(Gain(metric, s.mean, s.std, s.ci95, paper, s.n) for metric, s, paper in summaries)
 
 
 def make_boundary(method: str, sharpness: float, columns: int = 81) -> Boundary:
@@ -166,6 +173,7 @@ def make_reproduction() -> Reproduction:
         seeds={"first": 0, "count": 100},
         versions={"python": "3.11.2", "ratlp": "0.1.0", "torch": "2.13.0", "numpy": "2.3.1"},
         table1=tuple(table_row(*cell) for cell in CELLS),
+        gains=make_gains(),
         theorem=make_theorem(),
         ablation=make_ablation(),
         search=make_search(),
@@ -188,6 +196,7 @@ def bare(reproduction) -> Reproduction:
         reproduction,
         data={"name": "<script>alert(1)</script> & co"},
         table1=rows,
+        gains=tuple(replace(gain, paper=None) for gain in reproduction.gains),
         ablation=(),
         search=None,
         boundaries=(),

@@ -43,13 +43,12 @@ def test_headline_names_data_and_seeds(reproduction):
     assert headline(one).endswith("one net of each, seed 7.")
 
 
-def test_gains_stand_beside_the_papers(reproduction, bare):
-    assert gain_sentences(reproduction.table1)[0] == (
-        "Under input FGSM, RAT-LP against standard training: +0.1 points, 89.1 → 89.2 %. "
-        "In the paper: +48.5 points, 45.2 → 93.7 %."
-    )
-    assert not any("paper" in sentence for sentence in gain_sentences(bare.table1))
-    assert gain_sentences(reproduction.table1[:3]) == []
+def test_gains_stand_with_their_interval_beside_the_papers(reproduction, bare):
+    assert gain_sentences(reproduction.gains)[:2] == [
+        "On clean inputs, RAT-LP gains +0.0 points, 95 % CI [-0.1, 0.1]. The paper's gain: +7.4.",
+        "Under input FGSM, RAT-LP gains +0.4 points, 95 % CI [0.2, 0.6]. The paper's gain: +48.5.",
+    ]
+    assert not any("paper" in sentence for sentence in gain_sentences(bare.gains))
 
 
 def test_theorem_says_where_the_assumptions_fail(reproduction):

@@ -10,7 +10,7 @@ from ratlp.cli.output import OutputFolder
 from ratlp.cli.progress import terminal_progress
 from ratlp.data import Moons, load_source
 from ratlp.experiments import SCHEMA, Setting, reproduce
-from ratlp.report import output_files, table1_markdown, verdict_sentences
+from ratlp.report import gain_sentences, output_files, table1_markdown, verdict_sentences
 
 
 def reproduce_command(
@@ -59,6 +59,6 @@ def reproduce_command(
         advance()
     folder.publish(files)
     typer.echo(table1_markdown(found.table1))
-    for sentence in verdict_sentences(found.table1):
+    for sentence in [*verdict_sentences(found.table1), *gain_sentences(found.gains)]:
         typer.echo(sentence)
     typer.echo(f"\nWritten to {folder.path}: open {folder.path / 'report.html'}")

@@ -18,7 +18,7 @@ from ratlp.experiments.progress import Progress, silent
 from ratlp.experiments.results import Reproduction
 from ratlp.experiments.search import search
 from ratlp.experiments.setting import Setting
-from ratlp.experiments.table import table1
+from ratlp.experiments.table import gains, table1
 from ratlp.experiments.theorem import theorem
 from ratlp.experiments.trials import Trials
 
@@ -51,7 +51,7 @@ def reproduce(
     timings: dict[str, float] = {}
     trials = Trials(source, seeds, progress=progress)
     with _timed(timings, "table1"):
-        table = table1(trials, setting)
+        table, gained = table1(trials, setting), gains(trials, setting)
     with _timed(timings, "theorem"):
         checked = theorem(trials, setting)
     with _timed(timings, "figure1"):
@@ -66,6 +66,7 @@ def reproduce(
         seeds={"first": seeds[0], "count": len(seeds)},
         versions=versions(),
         table1=table,
+        gains=gained,
         theorem=checked,
         ablation=ablated,
         search=searched,

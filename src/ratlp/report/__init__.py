@@ -26,7 +26,7 @@ from ratlp.report.table import (
     table1_markdown,
     theorem_markdown,
 )
-from ratlp.report.words import verdict_sentences
+from ratlp.report.words import gain_sentences, verdict_sentences
 
 __all__ = [
     "output_files",
@@ -44,4 +44,5 @@ __all__ = [
     "theorem_markdown",
     "search_markdown",
     "verdict_sentences",
+    "gain_sentences",
 ]

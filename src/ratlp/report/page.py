@@ -44,7 +44,7 @@ def report_page(reproduction: Reproduction, figures: Mapping[str, "Figure"]) -> 
     return environment.from_string(source).render(
         headline=headline(reproduction),
         summary=reproduction_summary(reproduction.table1),
-        gains=gain_sentences(reproduction.table1),
+        gains=gain_sentences(reproduction.gains),
         facts=_facts(reproduction),
         sections=list(sections(reproduction)),
         pictures={name: _inlined(figure) for name, figure in figures.items()},

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from ratlp.experiments.results import (
-    METRICS,
     AblationRow,
+    Gain,
     Method,
     Reproduction,
     Search,
@@ -64,22 +64,14 @@ def command(reproduction: Reproduction) -> str:
     return " ".join(parts)
 
 
-def gain_sentences(rows: Sequence[TableRow]) -> list[str]:
-    """What RAT-LP gains over standard training under each attack, beside the paper's gain."""
-    found = {(row.method, row.metric): row for row in rows}
-    sentences = []
-    for metric in METRICS[1:]:
-        before, after = found.get(("standard", metric)), found.get(("ratlp", metric))
-        if before is None or after is None:
-            continue
-        sentence = (
-            f"Under {metric_in_text(metric)}, RAT-LP against standard training: "
-            f"{_gain(before.mean, after.mean)}."
-        )
-        if before.paper is not None and after.paper is not None:
-            sentence += f" In the paper: {_gain(before.paper, after.paper)}."
-        sentences.append(sentence)
-    return sentences
+def gain_sentences(gains: Sequence[Gain]) -> list[str]:
+    """What RAT-LP gains over standard training in each metric, beside the paper's gain.
+
+    Example:
+        >>> gain_sentences([Gain("latent_fgsm", 0.99, 0.86, (0.82, 1.16), 42.5, 100)])[0]
+        "Under latent FGSM, RAT-LP gains +1.0 points, 95 % CI [0.8, 1.2]. The paper's gain: +42.5."
+    """
+    return [_gain_sentence(gain) for gain in gains]
 
 
 def reproduction_summary(rows: Sequence[TableRow]) -> str:
@@ -153,8 +145,11 @@ def _verdict_sentence(row: TableRow) -> str:
     )
 
 
-def _gain(before: float, after: float) -> str:
-    return f"{after - before:+.1f} points, {before:.1f} → {after:.1f} %"
+def _gain_sentence(gain: Gain) -> str:
+    where = "On clean inputs" if gain.metric == "clean" else f"Under {metric_in_text(gain.metric)}"
+    low, high = gain.ci95
+    sentence = f"{where}, RAT-LP gains {gain.mean:+.1f} points, 95 % CI [{low:.1f}, {high:.1f}]."
+    return sentence if gain.paper is None else f"{sentence} The paper's gain: {gain.paper:+.1f}."
 
 
 def _fails(count: int, n_points: int) -> str:
