@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -85,6 +86,29 @@ def test_bad_data_is_one_line_and_exit_code_2(tmp_path, capsys, content, message
     assert captured.err.startswith("ratlp: error: ")
     assert any(word in captured.err for word in message.split("|")), captured.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_users_file_named_moons_is_not_two_moons(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    np.savez("moons.npz", x=rng.normal(size=(60, 3)), y=np.arange(60) % 2)
+    assert run("--seeds", 2, "--epochs", 1, "--data", "moons.npz") == 0
+    content = json.loads((tmp_path / "ratlp-results" / "file-moons" / "results.json").read_bytes())
+    assert (content["data"]["kind"], content["data"]["name"]) == ("file", "moons")
+    assert "Two Moons" not in (tmp_path / "ratlp-results" / "file-moons" / "report.html").read_text()
+
+
+def test_the_recorded_command_gives_the_same_results_again(tmp_path):
+    data = tmp_path / "my data.csv"
+    data.write_text("a,the kind\n" + "".join(f"{i / 20},{i % 2}\n" for i in range(20)))
+    quick(tmp_path / "first", "--data", data, "--label", "the kind")
+    first = json.loads((tmp_path / "first" / "results.json").read_bytes())
+    name, subcommand, *options = shlex.split(first["command"])
+    assert (name, subcommand) == ("ratlp", "reproduce")
+    assert run(*options, "--out", tmp_path / "second") == 0
+    second = json.loads((tmp_path / "second" / "results.json").read_bytes())
+    del first["timings"], second["timings"]
+    assert first == second
 
 
 def test_missing_data(tmp_path, capsys):

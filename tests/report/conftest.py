@@ -150,6 +150,7 @@ def make_search() -> Search:
 def make_reproduction() -> Reproduction:
     return Reproduction(
         data={
+            "kind": "moons",
             "name": "moons",
             "n_train": 800,
             "n_test": 200,
@@ -179,6 +180,7 @@ def make_reproduction() -> Reproduction:
         search=make_search(),
         boundaries=(make_boundary("standard", 9.0), make_boundary("ratlp", 4.0)),
         timings={"table1": 31.2},
+        command="ratlp reproduce --data moons --seeds 100",
     )
 
 
@@ -194,10 +196,11 @@ def bare(reproduction) -> Reproduction:
     rows = tuple(replace(row, paper=None, verdict=None) for row in reproduction.table1)
     return replace(
         reproduction,
-        data={"name": "<script>alert(1)</script> & co"},
+        data={"kind": "file", "name": "<script>alert(1)</script> & co"},
         table1=rows,
         gains=tuple(replace(gain, paper=None) for gain in reproduction.gains),
         ablation=(),
         search=None,
         boundaries=(),
+        command=None,
     )

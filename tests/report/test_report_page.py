@@ -58,7 +58,7 @@ def test_page_holds_every_section(page):
 
 def test_page_leaves_out_what_was_not_run(bare):
     headings = Page(report_page(bare, {})).headings
-    assert headings == ["Table 1: accuracy", "The theorem of section 4", "Run it again"]
+    assert headings == ["Table 1: accuracy", "The theorem of section 4", "Versions"]
 
 
 def test_page_needs_nothing_else(text, page):

@@ -3,7 +3,6 @@ from dataclasses import replace
 from ratlp.report import verdict_sentences
 from ratlp.report.words import (
     ablation_sentences,
-    command,
     gain_sentences,
     headline,
     reproduction_summary,
@@ -43,6 +42,11 @@ def test_headline_names_data_and_seeds(reproduction):
     assert headline(one).endswith("one net of each, seed 7.")
 
 
+def test_a_users_file_is_not_taken_for_the_built_in_data(reproduction):
+    own = replace(reproduction, data={"kind": "file", "name": "moons"})
+    assert headline(own).startswith("Standard training and RAT-LP on moons: ")
+
+
 def test_gains_stand_with_their_interval_beside_the_papers(reproduction, bare):
     assert gain_sentences(reproduction.gains)[:2] == [
         "On clean inputs, RAT-LP gains +0.0 points, 95 % CI [-0.1, 0.1]. The paper's gain: +7.4.",
@@ -80,10 +84,3 @@ def test_search_says_whether_the_standard_row_was_reached(reproduction):
     assert "None of them comes" in search_sentences(reproduction.search)[0]
     assert "At least one of them comes" in search_sentences(reached)[0]
     assert "61.2 % under input FGSM, 83.0 % under latent" in search_sentences(reproduction.search)[1]
-
-
-def test_command_runs_it_again(reproduction, bare):
-    assert command(reproduction) == (
-        "ratlp reproduce --data moons --seeds 100 --epochs 50 --ablation --search"
-    )
-    assert command(bare) == "ratlp reproduce --data PATH --seeds 100 --epochs 50 --no-ablation"

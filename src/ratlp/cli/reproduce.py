@@ -1,5 +1,6 @@
 """`ratlp reproduce`: the paper's table, figure, ablations and theorem."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,7 @@ import typer
 
 from ratlp.cli.output import OutputFolder
 from ratlp.cli.progress import terminal_progress
-from ratlp.data import Moons, load_source
+from ratlp.data import Source, load_source
 from ratlp.experiments import SCHEMA, Setting, reproduce
 from ratlp.report import gain_sentences, output_files, table1_markdown, verdict_sentences
 
@@ -20,7 +21,7 @@ def reproduce_command(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the results (default: ratlp-results/NAME)."),
+        typer.Option(help="Folder for the results (default: ratlp-results/NAME, or file-NAME for a file)."),
     ] = None,
     data: Annotated[
         str,
@@ -42,18 +43,33 @@ def reproduce_command(
 ) -> None:
     """Run the paper's experiment, and check its table, ablations and theorem with statistics."""
     source = load_source(data, label=label)
-    folder = OutputFolder(out or Path("ratlp-results") / source.name, schema=SCHEMA)
+    folder = OutputFolder(out or _default_folder(source), schema=SCHEMA)
     n_train = len(source.draw(0).x_train)
     setting = Setting.for_data(source.features, n_train)
-    is_moons = isinstance(source, Moons)
+    setting = setting if epochs is None else replace(setting, epochs=epochs)
+    is_moons = source.kind == "moons"
+    count = seeds or (100 if is_moons else 20 if n_train < 10_000 else 5)
+    ablate = is_moons if ablation is None else ablation
+    options = [
+        "--data",
+        data,
+        *(["--label", label] if source.kind == "file" else []),
+        "--seeds",
+        str(count),
+        "--epochs",
+        str(setting.epochs),
+    ]
+    options += ["--ablation" if ablate else "--no-ablation", *(["--search"] if search else [])]
     found = reproduce(
         source,
-        setting if epochs is None else replace(setting, epochs=epochs),
-        range(seeds or (100 if is_moons else 20 if n_train < 10_000 else 5)),
-        with_ablation=is_moons if ablation is None else ablation,
+        setting,
+        range(count),
+        with_ablation=ablate,
         with_search=search,
         progress=terminal_progress,
     )
+    # Without --out: the same command into another folder writes the same bytes.
+    found = replace(found, command=shlex.join(["ratlp", "reproduce", *options]))
     with terminal_progress("figures and report", 1) as advance:
         files = output_files(found)
         advance()
@@ -62,3 +78,8 @@ def reproduce_command(
     for sentence in [*verdict_sentences(found.table1), *gain_sentences(found.gains)]:
         typer.echo(sentence)
     typer.echo(f"\nWritten to {folder.path}: open {folder.path / 'report.html'}")
+
+
+def _default_folder(source: Source) -> Path:
+    """Apart from the built-in data's folder for a user's file, which may have the same name."""
+    return Path("ratlp-results") / (f"file-{source.name}" if source.kind == "file" else source.name)

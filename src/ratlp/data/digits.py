@@ -1,9 +1,12 @@
 """The handwritten digits that come with scikit-learn."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from ratlp.data.optional import import_optional
 from ratlp.data.scaling import PIXELS, Scaling, as_float32
+from ratlp.data.source import Kind
 from ratlp.data.stratified import StratifiedSource
 
 _WHITE = 16  # the digits are stored as 0..16
@@ -22,6 +25,8 @@ class Digits(StratifiedSource):
         >>> source.features, source.bounds
         ((64,), (0.0, 1.0))
     """
+
+    kind: ClassVar[Kind] = "digits"
 
     def __init__(self) -> None:
         datasets = import_optional("sklearn.datasets", package="scikit-learn", extra="cli")

@@ -1,12 +1,13 @@
 """Two Moons, the toy problem of the paper."""
 
 import math
+from typing import ClassVar
 
 import torch
 
 from ratlp.data.optional import import_optional
 from ratlp.data.scaling import STANDARDISED, as_float32, standardise as standardised
-from ratlp.data.source import Source, Split
+from ratlp.data.source import Kind, Source, Split
 from ratlp.errors import InputError
 
 
@@ -31,6 +32,8 @@ class Moons(Source):
         >>> Moons(n=100, noise=0.1).draw(seed=0).x_test.shape
         torch.Size([20, 2])
     """
+
+    kind: ClassVar[Kind] = "moons"
 
     def __init__(
         self,

@@ -3,11 +3,13 @@
 import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import SupportsIndex
+from typing import ClassVar, Literal, SupportsIndex
 
 from torch import Tensor
 
 from ratlp.errors import InputError
+
+Kind = Literal["moons", "digits", "file"]
 
 _LARGEST_SEED = 2**32 - 1  # the largest that numpy and scikit-learn accept
 
@@ -40,6 +42,8 @@ class Source(ABC):
     """Where data comes from: describes the inputs and draws one split per seed.
 
     Attributes:
+        kind: "moons" or "digits" for the built-in sources, "file" for all others: names are the user's own
+            and may be the same.
         name: "moons", "digits", or the name of the folder or file without its suffix.
         features: the shape of one input.
         classes: the number of classes `C`.
@@ -54,6 +58,7 @@ class Source(ABC):
         'standard deviations of the training part'
     """
 
+    kind: ClassVar[Kind] = "file"
     name: str
     features: tuple[int, ...]
     classes: int

@@ -76,9 +76,10 @@ def reproduce(
 
 
 def describe(source: Source, seed: int) -> Mapping[str, Any]:
-    """The data's name, sizes, units and split, for the record."""
+    """The data's kind, name, sizes, units and split, for the record."""
     split = source.draw(seed)
     return {
+        "kind": source.kind,
         "name": source.name,
         "n_train": len(split.x_train),
         "n_test": len(split.x_test),

@@ -196,11 +196,12 @@ class Reproduction:
     """All that `ratlp reproduce` finds.
 
     Attributes:
-        data: Name, sizes, units, bounds and split rule of the data.
+        data: Kind, name, sizes, units, bounds and split rule of the data.
         setting: The training setting, by name.
         seeds: The seeds that ran, first and count.
         versions: Of Python, ratlp, torch and numpy.
         timings: Seconds per part: the only part of the JSON that differs between runs.
+        command: The command line that runs it again; None where no command ran it.
     """
 
     data: Mapping[str, Any]
@@ -214,11 +215,13 @@ class Reproduction:
     search: Search | None
     boundaries: tuple[Boundary, ...]
     timings: Mapping[str, float]
+    command: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The content of `results.json`: plain lists, dicts, numbers and strings."""
         return {
             "schema": SCHEMA,
+            "command": self.command,
             "data": dict(self.data),
             "setting": dict(self.setting),
             "seeds": dict(self.seeds),

@@ -1,6 +1,7 @@
 """The names that people read, for the names that the results carry."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from ratlp.experiments.results import METHODS, METRICS, Method, Metric
 
@@ -39,12 +40,17 @@ _FACT_LABELS: Final[dict[str, str]] = {
     "lr": "Learning rate of Adam",
 }
 
-_DATA_LABELS: Final[dict[str, str]] = {"moons": "Two Moons", "digits": "scikit-learn's digits"}
+_KIND_LABELS: Final[dict[str, str]] = {"moons": "Two Moons", "digits": "scikit-learn's digits"}
 
 
-def data_label(name: str) -> str:
-    """The name of the data in a sentence; a file's or folder's name stays as it is."""
-    return _DATA_LABELS.get(name, name)
+def data_label(data: Mapping[str, Any]) -> str:
+    """The name of the data in a sentence; a file's or folder's name stays as it is.
+
+    Example:
+        >>> data_label({"kind": "moons", "name": "moons"}), data_label({"kind": "file", "name": "moons"})
+        ('Two Moons', 'moons')
+    """
+    return _KIND_LABELS.get(data["kind"], str(data["name"]))
 
 
 def method_in_text(method: Method) -> str:

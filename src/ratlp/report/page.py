@@ -13,7 +13,7 @@ from ratlp.report.figures.style import figure_svg
 from ratlp.report.labels import key_label
 from ratlp.report.sections import sections
 from ratlp.report.table import value_text
-from ratlp.report.words import command, gain_sentences, headline, reproduction_summary
+from ratlp.report.words import gain_sentences, headline, reproduction_summary
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -50,7 +50,7 @@ def report_page(reproduction: Reproduction, figures: Mapping[str, "Figure"]) -> 
         pictures={name: _inlined(figure) for name, figure in figures.items()},
         alt=alt_texts(reproduction),
         versions=reproduction.versions,
-        command=command(reproduction),
+        command=reproduction.command,
     )
 
 

@@ -47,21 +47,7 @@ def headline(reproduction: Reproduction) -> str:
     nets = f"{count} nets of each, seeds {first} to {first + count - 1}"
     if count == 1:
         nets = f"one net of each, seed {first}"
-    return f"Standard training and RAT-LP on {data_label(reproduction.data['name'])}: {nets}."
-
-
-def command(reproduction: Reproduction) -> str:
-    """The command line that runs it again; PATH stands for the user's own data."""
-    name = reproduction.data["name"]
-    parts = [
-        "ratlp reproduce",
-        f"--data {name if name in ('moons', 'digits') else 'PATH'}",
-        f"--seeds {reproduction.seeds['count']}",
-        f"--epochs {reproduction.setting['epochs']}",
-        "--ablation" if reproduction.ablation else "--no-ablation",
-        *(["--search"] if reproduction.search else []),
-    ]
-    return " ".join(parts)
+    return f"Standard training and RAT-LP on {data_label(reproduction.data)}: {nets}."
 
 
 def gain_sentences(gains: Sequence[Gain]) -> list[str]:
