@@ -7,9 +7,21 @@
 >>> loss = objective(torch.randn(64, 2), torch.randint(2, (64,))).loss
 """
 
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from ratlp.objective import RATLP, RATLPOutput
+if TYPE_CHECKING:
+    from ratlp.objective import RATLP, RATLPOutput
+else:
+
+    def __getattr__(name):
+        # torch takes seconds to import, and the command must answer Ctrl-C meanwhile: it comes with the first
+        # use of a name that needs it.
+        if name in __all__:
+            return getattr(import_module("ratlp.objective"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = ["RATLP", "RATLPOutput", "__version__"]
 

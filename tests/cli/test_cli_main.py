@@ -55,6 +55,23 @@ def test_without_the_extra_the_error_gives_the_install_command(capsys, monkeypat
     assert "pip install 'ratlp[cli]'" in capsys.readouterr().err
 
 
+def test_the_command_starts_without_torch():
+    code = "import sys, ratlp.cli; sys.exit('torch' in sys.modules)"  # so that it answers Ctrl-C at once
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_interrupt_during_the_imports_is_one_line(capsys, monkeypatch):
+    class Interrupting:
+        def find_spec(self, name, path=None, target=None):
+            if name == "ratlp.cli.app":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "ratlp.cli.app", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    assert run("--version") == 130
+    assert capsys.readouterr().err.startswith("ratlp: interrupted")
+
+
 def test_without_arguments_the_help_is_shown(capsys):
     assert run() == 0
     assert "reproduce" in capsys.readouterr().out

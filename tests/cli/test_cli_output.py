@@ -1,8 +1,10 @@
 import json
 import os
+import signal
 
 import pytest
 
+from ratlp.cli import output
 from ratlp.cli.output import OutputFolder
 from ratlp.errors import InputError
 
@@ -24,6 +26,67 @@ def test_own_results_are_replaced_and_other_files_left_alone(tmp_path):
         OutputFolder(tmp_path, schema=SCHEMA).publish({"results.json": content})
     assert json.loads((tmp_path / "results.json").read_text())["run"] == "second"
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def results(*names):
+    return json.dumps({"schema": SCHEMA, "files": [*names, "results.json"]}).encode()
+
+
+def test_what_an_earlier_set_lists_and_the_new_one_lacks_is_removed(tmp_path):
+    (tmp_path / "search.md").write_text("the user's own: no set lists it")
+    first = {"a.md": b"1", "ablation.md": b"1", "results.json": results("a.md", "ablation.md")}
+    OutputFolder(tmp_path, schema=SCHEMA).publish(first)
+    second = {"a.md": b"2", "results.json": results("a.md")}
+    OutputFolder(tmp_path, schema=SCHEMA).publish(second)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.md", "results.json", "search.md"]
+    assert (tmp_path / "a.md").read_bytes() == b"2"
+
+
+@pytest.mark.parametrize("name", ["../outside.md", "sub/inside.md", "", "."])
+def test_a_list_cannot_name_files_elsewhere(tmp_path, name):
+    out = tmp_path / "out"
+    (out / "sub").mkdir(parents=True)
+    for path in (tmp_path / "outside.md", out / "sub" / "inside.md"):
+        path.touch()
+    (out / "results.json").write_bytes(results(name))
+    OutputFolder(out, schema=SCHEMA).publish({"results.json": results()})
+    assert (tmp_path / "outside.md").exists()
+    assert (out / "sub" / "inside.md").exists()
+
+
+def test_an_interrupt_while_renaming_waits_for_the_whole_set(tmp_path, monkeypatch):
+    replace = output.Path.replace
+
+    def interrupted(path, target):
+        signal.raise_signal(signal.SIGINT)
+        return replace(path, target)
+
+    monkeypatch.setattr(output.Path, "replace", interrupted)
+    folder = OutputFolder(tmp_path, schema=SCHEMA)
+    with pytest.raises(KeyboardInterrupt):
+        folder.publish({"results.json": results("a.md", "b.md"), "a.md": b"a", "b.md": b"b"})
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.md", "b.md", "results.json"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_results_json_is_renamed_last(tmp_path):
+    (tmp_path / "z.md").mkdir()  # the rename onto it fails
+    with pytest.raises(InputError):
+        OutputFolder(tmp_path, schema=SCHEMA).publish({"results.json": results("z.md"), "z.md": b"z"})
+    assert not (tmp_path / "results.json").exists()
+
+
+def test_an_interrupt_while_probing_leaves_no_probe(tmp_path, monkeypatch):
+    touch = output.Path.touch
+
+    def interrupted(path):
+        touch(path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(output.Path, "touch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        OutputFolder(tmp_path, schema=SCHEMA)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("content", ['{"schema": "other/1"}', "[1, 2]", "not json", "", "\xff"])

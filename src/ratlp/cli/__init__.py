@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except RatlpError as error:
         _fail(str(error))
     except KeyboardInterrupt:
-        print("ratlp: interrupted; no result was written", file=sys.stderr)  # noqa: T201
+        print("ratlp: interrupted; results are written whole or not at all", file=sys.stderr)  # noqa: T201
         sys.exit(_INTERRUPTED)
 
 

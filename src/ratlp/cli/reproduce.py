@@ -50,16 +50,12 @@ def reproduce_command(
     is_moons = source.kind == "moons"
     count = seeds or (100 if is_moons else 20 if n_train < 10_000 else 5)
     ablate = is_moons if ablation is None else ablation
-    options = [
-        "--data",
-        data,
-        *(["--label", label] if source.kind == "file" else []),
-        "--seeds",
-        str(count),
-        "--epochs",
-        str(setting.epochs),
-    ]
-    options += ["--ablation" if ablate else "--no-ablation", *(["--search"] if search else [])]
+    # Without --out: the same command into another folder writes the same bytes.
+    words = ["ratlp", "reproduce", "--data", data, *(["--label", label] if source.kind == "file" else [])]
+    words += ["--seeds", str(count), "--epochs", str(setting.epochs)]
+    words += ["--ablation" if ablate else "--no-ablation", *(["--search"] if search else [])]
+    command = shlex.join(words)
+    typer.echo(f"Running {command}\n")
     found = reproduce(
         source,
         setting,
@@ -68,8 +64,7 @@ def reproduce_command(
         with_search=search,
         progress=terminal_progress,
     )
-    # Without --out: the same command into another folder writes the same bytes.
-    found = replace(found, command=shlex.join(["ratlp", "reproduce", *options]))
+    found = replace(found, command=command)
     with terminal_progress("figures and report", 1) as advance:
         files = output_files(found)
         advance()

@@ -18,15 +18,14 @@ def output_files(reproduction: Reproduction) -> dict[str, bytes]:
 
     Returns:
         `results.json`, `report.html`, each table as Markdown (`table1.md`, `theorem.md`; `ablation.md`
-        and `search.md` where they were run) and each figure of `report_figures` as PNG and SVG. Only
-        the timings in `results.json` differ between runs.
+        and `search.md` where they were run) and each figure of `report_figures` as PNG and SVG.
+        `results.json` lists them all as `files`; only its timings differ between runs.
 
     Raises:
         MissingExtraError: matplotlib or jinja2 is not installed.
     """
     figures = report_figures(reproduction)
     texts = {
-        "results.json": json.dumps(reproduction.to_dict(), indent=2, ensure_ascii=False),
         "report.html": report_page(reproduction, figures),
         "table1.md": table1_markdown(reproduction.table1),
         "theorem.md": theorem_markdown(reproduction.theorem),
@@ -39,4 +38,6 @@ def output_files(reproduction: Reproduction) -> dict[str, bytes]:
     for name, figure in figures.items():
         contents[f"{name}.png"] = figure_png(figure)
         contents[f"{name}.svg"] = figure_svg(figure)
+    content = reproduction.to_dict() | {"files": sorted([*contents, "results.json"])}
+    contents["results.json"] = f"{json.dumps(content, indent=2, ensure_ascii=False)}\n".encode()
     return contents
