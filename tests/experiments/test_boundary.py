@@ -22,5 +22,14 @@ def test_the_grid_holds_the_nets_probabilities():
     assert inside.all()
 
 
+def test_the_right_and_wrong_points_are_the_nets_own():
+    trials = Trials(Moons(n=100), range(2))
+    found = boundaries(trials, SHORT)[0]
+    stack = trials.stacks(SHORT, "standard")[0]
+    expected = (stack.net(stack.x_test)[0].argmax(-1) == stack.y_test[0]).numpy()
+    assert (found.correct == expected).all()
+    assert found.accuracy == 100 * expected.mean()
+
+
 def test_none_for_other_data():
     assert boundaries(Trials(Digits(), range(1)), SHORT) == ()

@@ -69,7 +69,7 @@ def make_boundary(method: str, sharpness: float, columns: int = 81) -> Boundary:
 
     right = (probability(points[:, 0], points[:, 1]) > 0.5) == (labels == 1)
     plane = probability(*np.meshgrid(x, y))
-    return Boundary(method, x, y, plane, points, labels, 100 * float(right.mean()), 0.1)
+    return Boundary(method, x, y, plane, points, labels, right, 0.1)
 
 
 def ablation_row(method, parameter, value, growth) -> AblationRow:

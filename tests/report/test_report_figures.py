@@ -18,7 +18,6 @@ from ratlp.report import (
     table_figure,
     theorem_figure,
 )
-from ratlp.report.figures.boundary import misclassified
 
 NAMES = ["table1", "boundary", "theorem", "ablation"]
 
@@ -28,7 +27,7 @@ def figures(reproduction):
     return report_figures(reproduction)
 
 
-def toy_boundary(probability, *, eps, x=None, y=None, points=None, labels=None, accuracy=100.0):
+def toy_boundary(probability, *, eps, x=None, y=None, points=None, correct=None):
     rows, columns = probability.shape
     return Boundary(
         method="ratlp",
@@ -36,8 +35,8 @@ def toy_boundary(probability, *, eps, x=None, y=None, points=None, labels=None, 
         y=np.arange(rows) * 0.1 if y is None else y,
         probability=probability,
         points=np.zeros((2, 2)) if points is None else points,
-        labels=np.array([0, 1]) if labels is None else labels,
-        accuracy=accuracy,
+        labels=np.array([0, 1]),
+        correct=np.array([True, True]) if correct is None else correct,
         eps=eps,
     )
 
@@ -150,13 +149,14 @@ def test_a_long_thin_plane_keeps_a_figure_of_some_width_and_height():
     assert boundary_figure([boundary]).get_size_inches()[1] < 10
 
 
-def test_misclassified_points_are_those_least_sure_of_their_class():
-    x = y = np.linspace(0, 1, 11)
-    probability = np.tile(x, (11, 1))  # P(class 1) = x_1
-    points = np.array([[0.1, 0.5], [0.9, 0.5], [0.2, 0.5], [0.65, 0.5]])
-    labels = np.array([0, 1, 1, 0])
-    boundary = toy_boundary(probability, eps=0.1, x=x, y=y, points=points, labels=labels, accuracy=50.0)
-    assert misclassified(boundary).tolist() == [False, False, True, True]
+def test_the_rings_are_the_misclassified_points_exactly():
+    # The second point lies where the grid is sure of its class; the net itself got it wrong.
+    points, correct = np.array([[0.1, 0.2], [0.3, 0.1]]), np.array([True, False])
+    boundary = toy_boundary(np.tile([0.0, 1.0], (6, 4)), eps=0.1, points=points, correct=correct)
+    panel = boundary_figure([boundary]).axes[0]
+    rings = next(drawn for drawn in panel.collections if drawn.get_label() == "Misclassified")
+    assert rings.get_offsets().tolist() == [[0.3, 0.1]]
+    assert "50.0 % clean accuracy" in panel.get_title()
 
 
 def test_ablation_draws_a_column_per_parameter(reproduction):

@@ -27,7 +27,6 @@ def _boundary(trials: Trials, setting: Setting, method: Method) -> Boundary:
     step = max(_STEP, float((high - low).max()) / _MOST_STEPS)
     x, y = (torch.arange(float(a), float(b), step) for a, b in zip(low, high, strict=True))
     grid = torch.cartesian_prod(y, x).flip(1)
-    correct = net(points).argmax(-1) == labels
     return Boundary(
         method=method,
         x=x.numpy(),
@@ -35,6 +34,6 @@ def _boundary(trials: Trials, setting: Setting, method: Method) -> Boundary:
         probability=net(grid).softmax(-1)[:, 1].view(len(y), len(x)).numpy(),
         points=points.numpy(),
         labels=labels.numpy(),
-        accuracy=100 * float(correct.float().mean()),
+        correct=(net(points).argmax(-1) == labels).numpy(),
         eps=ATTACK_EPS,
     )

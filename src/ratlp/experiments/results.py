@@ -177,7 +177,7 @@ class Boundary:
         x, y: The grid's coordinates, `[columns]` and `[rows]`.
         probability: P(class 1), `[rows, columns]`.
         points, labels: The test set, `[n, 2]` and `[n]`.
-        accuracy: Clean accuracy of this net on it, in %.
+        correct: Which of its points the net gets right, `[n]`.
         eps: The input margin to draw.
     """
 
@@ -187,8 +187,13 @@ class Boundary:
     probability: np.ndarray
     points: np.ndarray
     labels: np.ndarray
-    accuracy: float
+    correct: np.ndarray
     eps: float
+
+    @property
+    def accuracy(self) -> float:
+        """Clean accuracy of this net on the test set, in %."""
+        return 100 * float(self.correct.mean())
 
 
 @dataclass(frozen=True)

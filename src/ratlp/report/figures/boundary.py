@@ -62,26 +62,6 @@ def margin_band(boundary: Boundary) -> np.ndarray:
     return np.asarray(highest != lowest)
 
 
-def misclassified(boundary: Boundary) -> np.ndarray:
-    """Which test points the net gets wrong, `[n]`, bool.
-
-    The count follows from the net's accuracy; the points are those with the least probability of
-    their own class, interpolated from the grid.
-    """
-    from scipy.ndimage import map_coordinates
-
-    places = [
-        np.interp(boundary.points[:, axis], ticks, np.arange(len(ticks)))
-        for axis, ticks in ((1, boundary.y), (0, boundary.x))
-    ]
-    of_class_1 = map_coordinates(boundary.probability, places, order=1, mode="nearest")
-    own = np.where(boundary.labels == 1, of_class_1, 1 - of_class_1)
-    count = round(len(own) * (1 - boundary.accuracy / 100))
-    wrong = np.zeros(len(own), dtype=bool)
-    wrong[np.argsort(own, kind="stable")[:count]] = True
-    return wrong
-
-
 def _steps_within(axis: np.ndarray, eps: float) -> int:
     """How many grid steps fit into eps; a thousandth of a step forgives a float32 grid its rounding."""
     step = (axis[-1] - axis[0]) / (len(axis) - 1)
@@ -163,7 +143,7 @@ def _draw_points(axes: "Axes", boundary: Boundary) -> None:
             x, y, s=34, c=colour, marker=marker, edgecolors="white", linewidths=0.7,
             label=f"Test point of class {label}", zorder=3,
         )  # fmt: skip
-    x, y = boundary.points[misclassified(boundary)].T
+    x, y = boundary.points[~boundary.correct].T
     axes.scatter(
         x, y, s=120, facecolors="none", edgecolors=BLACK, linewidths=1.6,
         label="Misclassified", zorder=4,
