@@ -124,6 +124,12 @@ def test_missing_data(tmp_path, capsys):
     assert "nowhere" in capsys.readouterr().err
 
 
+def test_the_search_is_for_the_papers_data_only(tmp_path, capsys):
+    assert quick(tmp_path / "out", "--data", "digits", "--search") == 2
+    assert "the search compares with the paper's numbers" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_that_cannot_be_written(tmp_path, capsys):
     (tmp_path / "file").touch()
     assert quick(tmp_path / "file") == 2

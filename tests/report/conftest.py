@@ -9,6 +9,7 @@ from ratlp.experiments.results import (
     AblationRow,
     Boundary,
     BoundCheck,
+    Choices,
     Gain,
     Reproduction,
     Search,
@@ -127,20 +128,23 @@ def make_search() -> Search:
     def row(noise, distance, attacked) -> SearchRow:
         numbers = {f"{method}_{metric}": mean for method, metric, mean, *_ in CELLS}
         numbers |= {"standard_input_fgsm": attacked, "standard_latent_fgsm": attacked + 20}
-        choices = {
-            "n": 500,
-            "test_fraction": 0.2,
-            "hidden": [32],
-            "latent_activation": "a|b",
-            "noise": noise,
-            "standardise": False,
-        }
+        choices = Choices(
+            n=500,
+            noise=noise,
+            test_fraction=0.2,
+            standardise=False,
+            hidden=(32,),
+            latent_activation="a|b",
+            initialisation="torch",
+        )
         return SearchRow(choices, numbers, distance, 10)
 
     return Search(
+        space={"noise": (0.05, 0.3), "n": (200, 2000), "seeds": 3, "final_seeds": 20, "tolerance": 2.0},
         n_settings=576,
         nearest=(row(0.3, 13.4, 71.5), row(0.25, 14.0, 75.0)),
         nearest_standard=(row(0.4, 17.7, 66.1),),
+        nearest_attacked=(row(0.3, 14.0, 60.0),),
         standard_row_reached=False,
         lowest_input=row(0.5, 21.0, 61.2),
         lowest_latent=row(0.5, 22.0, 63.0),

@@ -76,7 +76,7 @@ def test_theorem_counts_violations_per_bound(tables):
 
 def test_search_shows_the_numbers_of_each_setting(tables):
     rows = cells(tables["search"])
-    assert len(rows) == 5
+    assert len(rows) == 6
     assert rows[-2][0] == "Standard training: lowest input FGSM"
     assert rows[-2][2] == "61.2"
     assert "latent_activation=a¦b" in rows[0][-1]

@@ -10,7 +10,7 @@ import typer
 from ratlp.cli.output import OutputFolder
 from ratlp.cli.progress import terminal_progress
 from ratlp.data import Source, load_source
-from ratlp.experiments import SCHEMA, Setting, reproduce
+from ratlp.experiments import SCHEMA, Setting, check_searchable, reproduce
 from ratlp.report import gain_sentences, output_files, table1_markdown, verdict_sentences
 
 
@@ -38,11 +38,13 @@ def reproduce_command(
     ] = None,
     search: Annotated[
         bool,
-        typer.Option("--search", help="Search over what the paper leaves open (some minutes)."),
+        typer.Option("--search", help="Search over what the paper leaves open (moons only; some minutes)."),
     ] = False,
 ) -> None:
     """Run the paper's experiment, and check its table, ablations and theorem with statistics."""
     source = load_source(data, label=label)
+    if search:
+        check_searchable(source)  # before a folder is made
     folder = OutputFolder(out or _default_folder(source), schema=SCHEMA)
     n_train = len(source.draw(0).x_train)
     setting = Setting.for_data(source.features, n_train)

@@ -15,6 +15,7 @@ from ratlp.experiments.results import (
     AblationRow,
     Boundary,
     BoundCheck,
+    Choices,
     Gain,
     Method,
     Metric,
@@ -25,6 +26,7 @@ from ratlp.experiments.results import (
     Theorem,
     TheoremCheck,
 )
+from ratlp.experiments.search import SearchSpace, check_searchable
 from ratlp.experiments.setting import Setting
 from ratlp.experiments.statistics import Summary
 
@@ -35,16 +37,19 @@ __all__ = [
     "AblationRow",
     "BoundCheck",
     "Boundary",
+    "Choices",
     "Gain",
     "Method",
     "Metric",
     "Reproduction",
     "Search",
     "SearchRow",
+    "SearchSpace",
     "Setting",
     "Summary",
     "TableRow",
     "Theorem",
     "TheoremCheck",
+    "check_searchable",
     "reproduce",
 ]

@@ -16,7 +16,7 @@ from ratlp.experiments.ablation import ablation
 from ratlp.experiments.boundary import boundaries
 from ratlp.experiments.progress import Progress, silent
 from ratlp.experiments.results import Reproduction
-from ratlp.experiments.search import search
+from ratlp.experiments.search import check_searchable, search
 from ratlp.experiments.setting import Setting
 from ratlp.experiments.table import gains, table1
 from ratlp.experiments.theorem import theorem
@@ -39,8 +39,11 @@ def reproduce(
         setting: How the nets are built and trained; the paper's by default.
         seeds: One net of each method for each.
         with_ablation: Vary eps_z, m and lambda.
-        with_search: Search over what the paper leaves open (Two Moons, whatever `source` is).
+        with_search: Search over what the paper leaves open (Two Moons only).
         progress: Told of every long piece of work.
+
+    Raises:
+        InputError: The search is asked for on other data.
 
     Example:
         >>> from ratlp.data import Moons
@@ -48,6 +51,8 @@ def reproduce(
         >>> found.theorem.violations
         0
     """
+    if with_search:
+        check_searchable(source)
     timings: dict[str, float] = {}
     trials = Trials(source, seeds, progress=progress)
     with _timed(timings, "table1"):

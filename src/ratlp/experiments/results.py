@@ -140,10 +140,23 @@ class Theorem:
 
 
 @dataclass(frozen=True)
+class Choices:
+    """One reading of what the paper leaves open; the fields are those of `Moons` and `Setting`."""
+
+    n: int
+    noise: float
+    test_fraction: float
+    standardise: bool
+    hidden: tuple[int, ...]
+    latent_activation: str
+    initialisation: str
+
+
+@dataclass(frozen=True)
 class SearchRow:
     """One setting of the search: its free choices, its six numbers, its distance to the paper's."""
 
-    choices: dict[str, Any]
+    choices: Choices
     numbers: dict[str, float]
     distance: float
     n_seeds: int
@@ -154,16 +167,20 @@ class Search:
     """The search over what the paper leaves open.
 
     Attributes:
-        n_settings: Settings tried, at 3 seeds each; the best ones of each ranking are measured again.
+        space: What was tried, the seeds of both rounds and the tolerance: the fields of `SearchSpace`.
+        n_settings: Settings tried; the best ones of each ranking are measured again at more seeds.
         nearest: The settings nearest to the paper's six numbers (root mean square distance in points).
         nearest_standard: Likewise for the standard row's three numbers alone.
-        standard_row_reached: Whether some setting's mean comes within 2 points of both 45.2 and 52.8.
+        nearest_attacked: Likewise for its two attacked numbers (by the larger of the two distances).
+        standard_row_reached: Whether the nearest of these comes within the tolerance of both.
         lowest_input, lowest_latent: The lowest attacked accuracies of standard training at any setting, in %.
     """
 
+    space: Mapping[str, Any]
     n_settings: int
     nearest: tuple[SearchRow, ...]
     nearest_standard: tuple[SearchRow, ...]
+    nearest_attacked: tuple[SearchRow, ...]
     standard_row_reached: bool
     lowest_input: SearchRow
     lowest_latent: SearchRow

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ratlp.experiments.results import Reproduction
+from ratlp.experiments.table import PAPER
 from ratlp.report.grid import Grid
 from ratlp.report.table import ablation_grid, search_grid, table1_grid, theorem_grid
 from ratlp.report.words import (
@@ -50,7 +51,7 @@ def sections(reproduction: Reproduction) -> Iterator[Section]:
             title="Search over what the paper leaves open",
             prose=tuple(search_sentences(reproduction.search)),
             grid=search_grid(reproduction.search),
-            findings=("Distance: root mean square over the paper's six numbers, in points.",),
+            findings=(f"Distance: root mean square over the paper's {len(PAPER)} numbers, in points.",),
         )
 
 

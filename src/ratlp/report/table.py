@@ -5,6 +5,7 @@ it up.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from ratlp.experiments.results import AblationRow, Search, SearchRow, TableRow, Theorem
@@ -151,6 +152,10 @@ def search_grid(search: Search) -> Grid:
             (f"Nearest to its standard row, {rank}", row)
             for rank, row in enumerate(search.nearest_standard, 1)
         ),
+        *(
+            (f"Nearest to its two attacked accuracies, {rank}", row)
+            for rank, row in enumerate(search.nearest_attacked, 1)
+        ),
         ("Standard training: lowest input FGSM", search.lowest_input),
         ("Standard training: lowest latent FGSM", search.lowest_latent),
     ]
@@ -195,7 +200,7 @@ def _paper_cells(row: TableRow) -> tuple[str, str]:
 
 def _search_cells(row: SearchRow, keys: tuple[str, ...]) -> tuple[str, ...]:
     numbers = (f"{row.numbers[key]:.1f}" for key in keys)
-    return (*numbers, f"{row.distance:.1f}", str(row.n_seeds), value_text(row.choices))
+    return (*numbers, f"{row.distance:.1f}", str(row.n_seeds), value_text(asdict(row.choices)))
 
 
 def _interval(interval: tuple[float, float]) -> str:

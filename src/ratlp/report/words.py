@@ -1,16 +1,19 @@
 """The results in plain sentences: what ran, what does not reproduce, where the theorem fails."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from ratlp.experiments.results import (
     AblationRow,
     Gain,
     Method,
+    Metric,
     Reproduction,
     Search,
     TableRow,
     Theorem,
 )
+from ratlp.experiments.table import PAPER
 from ratlp.report.labels import (
     METHOD_LABELS,
     PARAMETER_LABELS,
@@ -20,6 +23,8 @@ from ratlp.report.labels import (
     number_key,
 )
 from ratlp.report.table import new_seed_interval
+
+ATTACKED: Final[tuple[Metric, ...]] = ("input_fgsm", "latent_fgsm")
 
 
 def verdict_sentences(rows: Sequence[TableRow]) -> list[str]:
@@ -108,13 +113,17 @@ def ablation_sentences(rows: Sequence[AblationRow]) -> list[str]:
 
 def search_sentences(search: Search) -> list[str]:
     """Whether any setting of the search reaches the paper's standard row."""
-    reached = "At least one of them comes" if search.standard_row_reached else "None of them comes"
-    input_key = number_key("standard", "input_fgsm")
-    latent_key = number_key("standard", "latent_fgsm")
+    input_key, latent_key = (number_key("standard", metric) for metric in ATTACKED)
+    published = " and ".join(f"{PAPER['standard', metric]:g}" for metric in ATTACKED)
+    space, nearest = search.space, search.nearest_attacked[0]
+    reached = "reaches" if search.standard_row_reached else "does not reach"
     return [
-        f"{search.n_settings:,} settings of what the paper leaves open were tried. {reached} "
-        "within 2 points of both of the paper's attacked accuracies of standard training, "
-        "45.2 and 52.8 %.",
+        f"{search.n_settings:,} settings of what the paper leaves open were tried, {space['seeds']} seeds "
+        f"each, with noise from {min(space['noise']):g} to {max(space['noise']):g} and {min(space['n']):,} "
+        f"to {max(space['n']):,} points; the nearest ones again, {space['final_seeds']} seeds each.",
+        f"The setting nearest to the paper's attacked accuracies of standard training, {published} %, gives "
+        f"{nearest.numbers[input_key]:.1f} and {nearest.numbers[latent_key]:.1f} %: it {reached} them within "
+        f"{space['tolerance']:g} points.",
         "The lowest accuracies of standard training at any setting: "
         f"{search.lowest_input.numbers[input_key]:.1f} % under input FGSM, "
         f"{search.lowest_latent.numbers[latent_key]:.1f} % under latent FGSM.",
