@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from ratlp.errors import InputError
 from ratlp.experiments import Summary
 
 
@@ -18,6 +19,12 @@ def test_known_values():
 def test_one_seed_has_no_spread():
     summary = Summary.of([5.0])
     assert (summary.std, summary.ci95) == (0.0, (5.0, 5.0))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_diverged_seed_is_refused(value):
+    with pytest.raises(InputError, match="training has diverged"):
+        Summary.of([1.0, value])
 
 
 def test_verdict_says_where_the_published_number_lies():

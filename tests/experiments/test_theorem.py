@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from ratlp.data import Digits, Moons
-from ratlp.experiments import Setting
+from ratlp.experiments import METHODS, Setting
 from ratlp.experiments.theorem import STATEMENTS, theorem
 from ratlp.experiments.trials import Trials
 
@@ -33,6 +33,27 @@ def test_the_right_bounds_hold_and_the_pairwise_one_is_tighter(trials, eps):
         assert by_name["pairwise"].violations == 0
         assert by_name["pairwise"].mean_tightness >= by_name["right_constants"].mean_tightness
         assert check.sign_step_increase.mean <= check.exact_increase.mean + 1e-12
+
+
+def assert_all_tight(found):
+    for check in found.methods:
+        for bound in check.bounds:
+            assert (bound.mean_tightness, bound.max_tightness, bound.violations) == (1.0, 1.0, 0)
+
+
+def test_without_a_budget_every_bound_is_tight(trials):
+    assert_all_tight(theorem(trials, replace(SETTING, eps=0.0)))
+
+
+def test_a_head_of_zeros_never_rises():
+    trials = Trials(Moons(n=200), range(2))
+    for method in METHODS:
+        for parameter in trials.stacks(SETTING, method)[0].net.classifier.parameters():
+            parameter.data.zero_()
+    for check in theorem(trials, SETTING).methods:
+        assert check.exact_increase.mean == 0
+        tightness = {bound.name: bound.mean_tightness for bound in check.bounds}
+        assert tightness == {"paper": 0, "paper_normalised": 0, "right_constants": 1, "pairwise": 1}
 
 
 def test_the_papers_bound_fails_on_a_head_of_norm_above_one(trials):

@@ -89,7 +89,7 @@ class BoundCheck:
         name: "paper", "paper_normalised", "right_constants" or "pairwise".
         statement: The bound as a formula.
         violations: Points whose exact increase exceeds the bound (beyond float64 rounding).
-        mean_tightness: Mean of increase / bound; 1 is tight.
+        mean_tightness: Mean of increase / bound; 1 is tight, as is no increase against a bound of 0.
         max_tightness: The largest increase / bound; above 1 is a violation.
     """
 

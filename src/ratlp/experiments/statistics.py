@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Literal
 
+from ratlp.errors import InputError
+
 Verdict = Literal["within", "above", "below"]
 
 
@@ -32,7 +34,15 @@ class Summary:
         Example:
             >>> Summary.of([1.0, 2.0, 3.0]).mean
             2.0
+
+        Raises:
+            InputError: A value is NaN or infinite.
         """
+        if not all(map(math.isfinite, values)):
+            raise InputError(
+                "every seed must give finite numbers; found NaN or infinity, so training has diverged: "
+                "lower the learning rate or rescale the inputs"
+            )
         n = len(values)
         mean, std = fmean(values), (stdev(values) if n > 1 else 0.0)
         half = _t95(n) * std / math.sqrt(n)

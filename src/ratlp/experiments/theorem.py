@@ -84,8 +84,8 @@ def _measure(weight: Tensor, bias: Tensor, z: Tensor, y: Tensor, eps: float) -> 
     clean = losses(z)
     exact = exact_maximum(weight, bias, z, y, eps=eps) - clean
     # g'(z') = g(z' / L_g) has L_g' = 1; the ball of radius eps around z' = L_g z is one of radius eps / L_g
-    # here.
-    normalised = exact_maximum(weight, bias, z, y, eps=eps / lipschitz) - clean
+    # here. A head of zeros is constant, rescaled or not.
+    normalised = exact_maximum(weight, bias, z, y, eps=eps / lipschitz if lipschitz else eps) - clean
     delta = FGSM()(InnerProblem(lambda point: losses(point).sum(), z, LInf(eps)))
     paper = torch.full_like(clean, eps)
     return _Net(
@@ -123,7 +123,7 @@ def _check(method: Method, nets: list[_Net]) -> TheoremCheck:
 def _bound_check(name: str, nets: list[_Net]) -> BoundCheck:
     rise = torch.cat([net.rises[name] for net in nets])
     bound = torch.cat([net.bounds[name] for net in nets])
-    tightness = rise / bound
+    tightness = torch.where(bound > 0, rise / bound, 1.0)  # no rise against a bound of 0 is tight
     return BoundCheck(
         name=name,
         statement=STATEMENTS[name],
