@@ -3,6 +3,7 @@ import json
 import pytest
 
 from ratlp.data import Digits, Moons
+from ratlp.errors import InputError
 from ratlp.experiments import SCHEMA, Setting, reproduce
 
 SHORT = Setting(epochs=2)
@@ -37,9 +38,20 @@ def test_schema():
     }
     assert len(content["table1"]) == 6
     assert {"violations", "n_points"} <= set(content["theorem"])
-    assert content["seeds"] == {"first": 0, "count": 3}
+    assert content["seeds"] == [0, 1, 2]
     assert {"python", "ratlp", "torch", "numpy"} == set(content["versions"])
     assert content["data"]["units"]
+
+
+def test_the_seeds_are_recorded_as_given():
+    found = reproduce(Moons(n=100), SHORT, [3, 9], with_ablation=False)
+    assert found.to_dict()["seeds"] == [3, 9]
+
+
+@pytest.mark.parametrize("seeds", [[], [1, 2, 1]])
+def test_no_seed_and_a_seed_twice_are_refused(seeds):
+    with pytest.raises(InputError, match="seeds must be one or more different integers"):
+        reproduce(Moons(n=100), SHORT, seeds)
 
 
 def test_other_data_has_no_figure_1():

@@ -71,7 +71,7 @@ def test_page_needs_nothing_else(text, page):
 def test_page_escapes_what_it_is_given(bare):
     text = report_page(bare, {})
     assert "<script>" not in text
-    assert "on &lt;script&gt;alert(1)&lt;/script&gt; &amp; co:" in text
+    assert "on &lt;script&gt;alert(1)&lt;/script&gt; &amp; co;" in text
 
 
 def test_page_states_what_does_not_reproduce(page):

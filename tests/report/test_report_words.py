@@ -37,14 +37,14 @@ def test_summary_counts_what_reproduces(reproduction):
 
 
 def test_headline_names_data_and_seeds(reproduction):
-    one = replace(reproduction, seeds={"first": 7, "count": 1})
-    assert headline(reproduction).endswith("on Two Moons: 100 nets of each, seeds 0 to 99.")
-    assert headline(one).endswith("one net of each, seed 7.")
+    some = replace(reproduction, seeds=(3, 9))
+    assert headline(reproduction).endswith("on Two Moons; nets of each: 100, seeds: 0 to 99.")
+    assert headline(some).endswith("nets of each: 2, seeds: 3, 9.")
 
 
 def test_a_users_file_is_not_taken_for_the_built_in_data(reproduction):
     own = replace(reproduction, data={"kind": "file", "name": "moons"})
-    assert headline(own).startswith("Standard training and RAT-LP on moons: ")
+    assert headline(own).startswith("Standard training and RAT-LP on moons; ")
 
 
 def test_gains_stand_with_their_interval_beside_the_papers(reproduction, bare):

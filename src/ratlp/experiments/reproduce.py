@@ -43,7 +43,7 @@ def reproduce(
         progress: Told of every long piece of work.
 
     Raises:
-        InputError: The search is asked for on other data.
+        InputError: There is no seed, or one twice; or the search is asked for on other data.
 
     Example:
         >>> from ratlp.data import Moons
@@ -66,9 +66,9 @@ def reproduce(
     with _timed(timings, "search"):
         searched = search(progress=progress) if with_search else None
     return Reproduction(
-        data=describe(source, seeds[0]),
+        data=describe(source, trials.seeds[0]),
         setting=asdict(setting),
-        seeds={"first": seeds[0], "count": len(seeds)},
+        seeds=trials.seeds,
         versions=versions(),
         table1=table,
         gains=gained,

@@ -220,7 +220,7 @@ class Reproduction:
     Attributes:
         data: Kind, name, sizes, units, bounds and split rule of the data.
         setting: The training setting, by name.
-        seeds: The seeds that ran, first and count.
+        seeds: The seeds that ran, one net of each method for each.
         versions: Of Python, ratlp, torch and numpy.
         timings: Seconds per part: the only part of the JSON that differs between runs.
         command: The command line that runs it again; None where no command ran it.
@@ -228,7 +228,7 @@ class Reproduction:
 
     data: Mapping[str, Any]
     setting: Mapping[str, Any]
-    seeds: Mapping[str, int]
+    seeds: tuple[int, ...]
     versions: Mapping[str, str]
     table1: tuple[TableRow, ...]
     gains: tuple[Gain, ...]
@@ -246,7 +246,7 @@ class Reproduction:
             "command": self.command,
             "data": dict(self.data),
             "setting": dict(self.setting),
-            "seeds": dict(self.seeds),
+            "seeds": list(self.seeds),
             "versions": dict(self.versions),
             "table1": [asdict(row) for row in self.table1],
             "gains": [asdict(gain) for gain in self.gains],

@@ -1,10 +1,12 @@
 """Train a setting over all seeds, once, and remember what came of it."""
 
+import reprlib
 from collections.abc import Sequence
 from functools import reduce
 from operator import add
 
 from ratlp.data import Source
+from ratlp.errors import InputError
 from ratlp.experiments.measure import Measurements
 from ratlp.experiments.progress import Progress, silent
 from ratlp.experiments.results import Method
@@ -22,13 +24,23 @@ class Trials:
         source: The data.
         seeds: One net each.
         progress: Told of every training run.
+
+    Raises:
+        InputError: There is no seed, or one stands there twice.
+
+    Example:
+        >>> from ratlp.data import Moons
+        >>> trials = Trials(Moons(n=50), range(3))
+        >>> len(trials.measurements(Setting(epochs=1), "ratlp").accuracy["clean"])
+        3
     """
 
     def __init__(self, source: Source, seeds: Sequence[int], *, progress: Progress = silent) -> None:
         self.source = source
-        self.seeds = tuple(seeds)
+        self.seeds = _checked(seeds)
         self.progress = progress
         self._stacks: dict[tuple[Setting, Method], list[TrainedStack]] = {}
+        self._measurements: dict[tuple[Setting, Method], Measurements] = {}
 
     def stacks(self, setting: Setting, method: Method) -> list[TrainedStack]:
         """The trained nets, in stacks of at most `AT_ONCE` seeds; the same setting is trained once."""
@@ -38,9 +50,13 @@ class Trials:
         return self._stacks[key]
 
     def measurements(self, setting: Setting, method: Method) -> Measurements:
-        """One value per seed of everything measured."""
-        stacks = self.stacks(setting, method)
-        return reduce(add, (Measurements.of(s, bounds=self.source.bounds) for s in stacks))
+        """One value per seed of everything measured; the same setting is measured once."""
+        key = (setting, method)
+        if key not in self._measurements:
+            stacks = self.stacks(setting, method)
+            measured = (Measurements.of(stack, bounds=self.source.bounds) for stack in stacks)
+            self._measurements[key] = reduce(add, measured)
+        return self._measurements[key]
 
     def _train(self, setting: Setting, method: Method) -> list[TrainedStack]:
         groups = [self.seeds[i : i + AT_ONCE] for i in range(0, len(self.seeds), AT_ONCE)]
@@ -55,3 +71,12 @@ class Trials:
                 )
                 for group in groups
             ]
+
+
+def _checked(seeds: Sequence[int]) -> tuple[int, ...]:
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise InputError(
+            f"seeds must be one or more different integers; found {reprlib.repr(list(seeds))}: "
+            "give each seed once, as in range(100)"
+        )
+    return tuple(seeds)

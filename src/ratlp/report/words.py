@@ -48,11 +48,13 @@ def misses(row: TableRow) -> bool:
 
 def headline(reproduction: Reproduction) -> str:
     """What was run, in one sentence."""
-    first, count = reproduction.seeds["first"], reproduction.seeds["count"]
-    nets = f"{count} nets of each, seeds {first} to {first + count - 1}"
-    if count == 1:
-        nets = f"one net of each, seed {first}"
-    return f"Standard training and RAT-LP on {data_label(reproduction.data)}: {nets}."
+    seeds = reproduction.seeds
+    consecutive = len(seeds) > 2 and seeds == tuple(range(seeds[0], seeds[-1] + 1))
+    listed = f"{seeds[0]} to {seeds[-1]}" if consecutive else ", ".join(map(str, seeds))
+    return (
+        f"Standard training and RAT-LP on {data_label(reproduction.data)}; "
+        f"nets of each: {len(seeds)}, seeds: {listed}."
+    )
 
 
 def gain_sentences(gains: Sequence[Gain]) -> list[str]:
