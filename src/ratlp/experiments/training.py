@@ -4,7 +4,7 @@ Each seed draws its data, its weights and its batch order from generators of its
 depend on which others train beside it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,12 +12,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ratlp.data import Source, Split
+from ratlp.experiments.progress import Advance
 from ratlp.experiments.results import Method
 from ratlp.experiments.setting import Setting
 from ratlp.models import EncoderClassifier, StackedLinear, stack
 from ratlp.objective import RATLP
-
-Advance = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -131,14 +130,6 @@ def loss_function(
         return lambda x, y: cross_entropy(model(x), y)
     objective = RATLP(model, layer=layer, eps=setting.eps, weight=setting.weight)
     return lambda x, y: objective(x, y).loss
-
-
-def members_of(
-    source: Source, setting: Setting, seeds: Sequence[int], *, at_once: int = 100
-) -> Iterator[list[Member]]:
-    """The members of all seeds, in groups that fit the caches and the memory."""
-    for start in range(0, len(seeds), at_once):
-        yield [Member.of(source, setting, seed) for seed in seeds[start : start + at_once]]
 
 
 def _stacked(tensors: Sequence[Tensor]) -> Tensor:
