@@ -39,7 +39,8 @@ def test_schema():
     assert len(content["table1"]) == 6
     assert {"violations", "n_points"} <= set(content["theorem"])
     assert content["seeds"] == [0, 1, 2]
-    assert {"python", "ratlp", "torch", "numpy"} == set(content["versions"])
+    assert set(content["versions"]) == {"python", "ratlp", "torch", "numpy", "scipy", "scikit-learn"}
+    assert content["attack_eps"] == 0.1
     assert content["data"]["units"]
 
 

@@ -19,6 +19,7 @@ def test_known_values():
 def test_one_seed_has_no_spread():
     summary = Summary.of([5.0])
     assert (summary.std, summary.ci95) == (0.0, (5.0, 5.0))
+    assert summary.verdict(99.0) is None
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

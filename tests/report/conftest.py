@@ -175,6 +175,7 @@ def make_reproduction() -> Reproduction:
             "batch_size": 64,
             "lr": 0.01,
         },
+        attack_eps=0.1,
         seeds=tuple(range(100)),
         versions={"python": "3.11.2", "ratlp": "0.1.0", "torch": "2.13.0", "numpy": "2.3.1"},
         table1=tuple(table_row(*cell) for cell in CELLS),

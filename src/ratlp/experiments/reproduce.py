@@ -3,17 +3,15 @@
 import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import numpy as np
-import torch
-
-import ratlp
 from ratlp.data import Source
 from ratlp.experiments.ablation import ablation
 from ratlp.experiments.boundary import boundaries
+from ratlp.experiments.measure import ATTACK_EPS
 from ratlp.experiments.progress import Progress, silent
 from ratlp.experiments.results import Reproduction
 from ratlp.experiments.search import check_searchable, search
@@ -68,6 +66,7 @@ def reproduce(
     return Reproduction(
         data=describe(source, trials.seeds[0]),
         setting=asdict(setting),
+        attack_eps=ATTACK_EPS,
         seeds=trials.seeds,
         versions=versions(),
         table1=table,
@@ -97,13 +96,12 @@ def describe(source: Source, seed: int) -> Mapping[str, Any]:
 
 
 def versions() -> Mapping[str, str]:
-    """Of everything that the numbers depend on."""
-    return {
-        "python": platform.python_version(),
-        "ratlp": ratlp.__version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-    }
+    """Of everything that the numbers depend on, as far as it is installed."""
+    found = {"python": platform.python_version()}
+    for package in ("ratlp", "torch", "numpy", "scipy", "scikit-learn"):
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 @contextmanager

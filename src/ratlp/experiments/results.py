@@ -27,7 +27,7 @@ class TableRow:
 
     Attributes:
         paper: The paper's number, None where the paper has none (other data).
-        verdict: Where the paper's number lies against the 95 % interval of a new seed.
+        verdict: Where it lies against the 95 % interval of a new seed; None without it, or from one seed.
     """
 
     method: Method
@@ -220,14 +220,16 @@ class Reproduction:
     Attributes:
         data: Kind, name, sizes, units, bounds and split rule of the data.
         setting: The training setting, by name.
+        attack_eps: Radius of both attacks, in units of the input and of the latent.
         seeds: The seeds that ran, one net of each method for each.
-        versions: Of Python, ratlp, torch and numpy.
+        versions: Of Python, ratlp, torch, numpy, scipy and scikit-learn.
         timings: Seconds per part: the only part of the JSON that differs between runs.
         command: The command line that runs it again; None where no command ran it.
     """
 
     data: Mapping[str, Any]
     setting: Mapping[str, Any]
+    attack_eps: float
     seeds: tuple[int, ...]
     versions: Mapping[str, str]
     table1: tuple[TableRow, ...]
@@ -246,6 +248,7 @@ class Reproduction:
             "command": self.command,
             "data": dict(self.data),
             "setting": dict(self.setting),
+            "attack_eps": self.attack_eps,
             "seeds": list(self.seeds),
             "versions": dict(self.versions),
             "table1": [asdict(row) for row in self.table1],

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Literal
 
+from ratlp.data.optional import import_optional
 from ratlp.errors import InputError
 
 Verdict = Literal["within", "above", "below"]
@@ -53,8 +54,13 @@ class Summary:
         half = _t95(self.n) * self.std * math.sqrt(1 + 1 / self.n)
         return self.mean - half, self.mean + half
 
-    def verdict(self, published: float) -> Verdict:
-        """Where a published number lies: within the interval of a new seed, above it, below it."""
+    def verdict(self, published: float) -> Verdict | None:
+        """Where a published number lies: within the interval of a new seed, above it, below it.
+
+        None from one seed, which has no spread and so no interval.
+        """
+        if self.n < 2:
+            return None
         low, high = self.new_seed_interval()
         if published < low:
             return "below"
@@ -63,6 +69,7 @@ class Summary:
 
 def _t95(n: int) -> float:
     """The 97.5 % quantile of Student's t with n - 1 degrees of freedom; 0 for one seed (no spread)."""
-    from scipy.stats import t  # comes with scikit-learn
-
-    return float(t.ppf(0.975, n - 1)) if n > 1 else 0.0
+    if n < 2:
+        return 0.0
+    stats = import_optional("scipy.stats", package="scipy", extra="cli")
+    return float(stats.t.ppf(0.975, n - 1))

@@ -59,8 +59,8 @@ def _table1(reproduction: Reproduction) -> Section:
     return Section(
         title="Table 1: accuracy",
         prose=(
-            "FGSM takes one step of 0.1 in each coordinate, at the input or at the latent. Means, "
-            "standard deviations and intervals are over the seeds.",
+            f"FGSM takes one step of {reproduction.attack_eps:g} in each coordinate, at the input or at the "
+            "latent. Means, standard deviations and intervals are over the seeds.",
         ),
         grid=table1_grid(reproduction.table1),
         marked=frozenset(place for place, row in enumerate(reproduction.table1) if misses(row)),
@@ -95,7 +95,7 @@ def _ablation(reproduction: Reproduction) -> Section:
         grid=ablation_grid(reproduction.ablation),
         findings=tuple(ablation_sentences(reproduction.ablation)),
         figure="ablation",
-        caption="One column per parameter, the others as in Table 1; both attacks stay at 0.1.",
+        caption="One column per parameter, the others and both attacks as in Table 1.",
     )
 
 

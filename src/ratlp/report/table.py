@@ -191,9 +191,9 @@ def value_text(value: Any) -> str:
 
 
 def _paper_cells(row: TableRow) -> tuple[str, str]:
-    if row.paper is None or row.verdict is None:
+    if row.paper is None:
         return "", ""
-    if row.n_seeds < 2:
+    if row.verdict is None:
         return f"{row.paper:.1f}", "no verdict from one seed"
     return f"{row.paper:.1f}", f"{row.verdict} {_interval(new_seed_interval(row))}"
 

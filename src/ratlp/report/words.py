@@ -43,7 +43,7 @@ def verdict_sentences(rows: Sequence[TableRow]) -> list[str]:
 
 def misses(row: TableRow) -> bool:
     """Whether the row has a paper's number and it does not reproduce."""
-    return row.verdict in ("above", "below") and row.n_seeds > 1
+    return row.verdict in ("above", "below")
 
 
 def headline(reproduction: Reproduction) -> str:
@@ -60,20 +60,20 @@ def headline(reproduction: Reproduction) -> str:
 def gain_sentences(gains: Sequence[Gain]) -> list[str]:
     """What RAT-LP gains over standard training in each metric, beside the paper's gain.
 
+    One seed has no spread, and so no sentence.
+
     Example:
         >>> gain_sentences([Gain("latent_fgsm", 0.99, 0.86, (0.82, 1.16), 42.5, 100)])[0]
         "Under latent FGSM, RAT-LP gains +1.0 points, 95 % CI [0.8, 1.2]. The paper's gain: +42.5."
     """
-    return [_gain_sentence(gain) for gain in gains]
+    return [_gain_sentence(gain) for gain in gains if gain.n > 1]
 
 
 def reproduction_summary(rows: Sequence[TableRow]) -> str:
-    """How many of the paper's numbers reproduce; empty where the paper has none for this data."""
+    """How many of the paper's numbers reproduce; empty where there is no verdict."""
     published = [row for row in rows if row.verdict is not None]
     if not published:
         return ""
-    if all(row.n_seeds < 2 for row in published):
-        return "One seed has no spread: run more seeds for a verdict on the paper's numbers."
     good = sum(not misses(row) for row in published)
     lie = "lies" if good == 1 else "lie"
     return f"{good} of the paper's {len(published)} numbers {lie} in the 95 % interval of a new seed."

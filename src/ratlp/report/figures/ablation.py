@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from ratlp.errors import InputError
+from ratlp.experiments.measure import ATTACK_EPS
 from ratlp.experiments.results import METHODS, METRICS, AblationRow, Method
 from ratlp.experiments.statistics import Summary
 from ratlp.report.figures.style import (
@@ -133,7 +134,7 @@ def _scale_sizes(axes: "Axes", rows: Sequence[AblationRow]) -> None:
 
 def _draw_legend(figure: "Figure", axes: "Axes", rows: Sequence[AblationRow]) -> None:
     for metric, colour in METRIC_COLOURS.items():
-        budget = "" if metric == "clean" else ", eps = 0.1"
+        budget = "" if metric == "clean" else f", eps = {ATTACK_EPS:g}"
         axes.plot([], [], color=colour, label=f"{METRIC_LABELS[metric]}{budget}")
     axes.plot([], [], color=BLACK, label="Mean |z|")
     axes.plot([], [], color=PURPLE, label="Head norm $L_g$")
