@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from ratlp.errors import InputError
 from ratlp.models import LATENT_ACTIVATIONS, mlp, stack, unstack
 
 
@@ -41,3 +42,17 @@ def test_the_nets_are_left_as_they_are():
     after = [p for net in nets for p in net.parameters()]
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert isinstance(nets[0].classifier, nn.Linear)
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (nn.BatchNorm1d(4), "found BatchNorm1d at '1'"),
+        (nn.BatchNorm1d(4, affine=False), "found BatchNorm1d at '1'"),
+        (nn.PReLU(), "found PReLU at '1'"),
+        (nn.Linear(4, 4, bias=False), "with a bias; found none in '1'"),
+    ],
+)
+def test_what_cannot_be_stacked_is_refused(layer, message):
+    with pytest.raises(InputError, match=message):
+        stack([nn.Sequential(nn.Linear(3, 4), layer)] * 2)

@@ -7,6 +7,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from ratlp.errors import InputError
+
 Net = TypeVar("Net", bound=nn.Module)
 
 
@@ -43,18 +45,37 @@ def stack(nets: Sequence[Net]) -> Net:
 
     The result takes `[nets, batch, features]`. Parameters are copied; the nets stay as they are.
 
+    Raises:
+        InputError: A linear layer has no bias, or another module has parameters or buffers.
+
     Example:
         >>> from ratlp.models import mlp
         >>> nets = [mlp(2, classes=3) for _ in range(4)]
         >>> stack(nets)(torch.randn(4, 5, 2)).shape
         torch.Size([4, 5, 3])
     """
+    _check_stackable(nets[0])
     stacked = deepcopy(nets[0])
     for name, module in nets[0].named_modules():
         if isinstance(module, nn.Linear):
             layers = [net.get_submodule(name) for net in nets]
             stacked.set_submodule(name, StackedLinear(layers))  # type: ignore[arg-type]
     return stacked
+
+
+def _check_stackable(net: nn.Module) -> None:
+    for name, module in net.named_modules():
+        if isinstance(module, nn.Linear):
+            if module.bias is None:
+                raise InputError(
+                    f"a stack needs linear layers with a bias; found none in {name!r}: "
+                    "build it with bias=True"
+                )
+        elif [*module.parameters(recurse=False), *module.buffers(recurse=False)]:
+            raise InputError(
+                "a stack knows no modules with parameters or buffers but linear layers; found "
+                f"{type(module).__name__} at {name!r}: train such nets one at a time"
+            )
 
 
 @torch.no_grad()
