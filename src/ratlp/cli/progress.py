@@ -15,16 +15,14 @@ from rich.progress import (
 
 
 @contextmanager
-def terminal_progress(description: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar on stderr while the block runs; nothing where stderr is not a terminal."""
+def terminal_progress(description: str, total: int | None = None) -> Iterator[Callable[[], None]]:
+    """A bar on stderr while the block runs; nothing where stderr is not a terminal.
+
+    Without a total, it only shows that something is going on, and for how long.
+    """
     console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
+    counted = () if total is None else (MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), *counted)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(description, total=total)
         yield lambda: bar.advance(task)

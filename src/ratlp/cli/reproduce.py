@@ -67,9 +67,8 @@ def reproduce_command(
         progress=terminal_progress,
     )
     found = replace(found, command=command)
-    with terminal_progress("figures and report", 1) as advance:
+    with terminal_progress("figures and report"):
         files = output_files(found)
-        advance()
     folder.publish(files)
     typer.echo(table1_markdown(found.table1))
     for sentence in [*verdict_sentences(found.table1), *gain_sentences(found.gains)]:
