@@ -12,11 +12,11 @@ class GivenSource(Source):
     """One split, given by the data: the same object for every seed.
 
     Args:
-        name: the source's name.
-        train: training inputs `[n_train, *features]` and labels `0..C-1`, `[n_train]`.
-        test: test inputs and labels, with features and classes of the training part.
-        scaling: maps the two parts to model inputs.
-        split_rule: in words, where the split comes from.
+        name: The source's name.
+        train: Training inputs `[n_train, *features]` and labels `0..C-1`, `[n_train]`.
+        test: Test inputs and labels, with features and classes of the training part.
+        scaling: Maps the two parts to model inputs.
+        split_rule: In words, where the split comes from.
 
     Example:
         >>> from ratlp.data.scaling import UNIT_INTERVAL

@@ -27,19 +27,19 @@ _CHUNK = 2**20
 
 
 def read_idx_folder(folder: Path) -> Source:
-    """Reads the four IDX files of a folder, each plain or as `.gz`.
+    """Read the four IDX files of a folder, each plain or as `.gz`.
 
     Inputs are `[rows, cols]` pixels divided by 255, in [0, 1]. The given split serves every seed.
 
     Args:
-        folder: holds `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same two for
+        folder: Holds `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same two for
             `t10k`.
 
     Returns:
         The source, named like the folder.
 
     Raises:
-        InputError: a file is missing, unreadable or damaged, or the examples break a rule.
+        InputError: A file is missing, unreadable or damaged, or the examples break a rule.
 
     Example:
         >>> import tempfile
@@ -66,17 +66,17 @@ def read_idx_folder(folder: Path) -> Source:
 
 
 def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
-    """Reads one IDX file of unsigned bytes.
+    """Read one IDX file of unsigned bytes.
 
     Args:
-        path: the file; unzipped on the way where its name ends in `.gz`.
-        dimensions: how many dimensions the file must have: 3 for images, 1 for labels.
+        path: The file; unzipped on the way where its name ends in `.gz`.
+        dimensions: How many dimensions the file must have: 3 for images, 1 for labels.
 
     Returns:
         The array, uint8.
 
     Raises:
-        InputError: the magic number or the length is wrong, or the file cannot be read.
+        InputError: The magic number or the length is wrong, or the file cannot be read.
 
     Example:
         >>> import tempfile
@@ -128,7 +128,7 @@ def _open(path: Path) -> gzip.GzipFile | BufferedReader:
 
 
 def _read_up_to(stream: gzip.GzipFile | BufferedReader, size: int) -> bytearray:
-    """Reads in chunks, so that a header that lies about the size cannot claim memory."""
+    """Read in chunks, so that a header that lies about the size cannot claim memory."""
     payload = bytearray()
     while chunk := stream.read(min(size - len(payload), _CHUNK)):
         payload += chunk

@@ -15,19 +15,19 @@ _ACCEPTED = "'moons', 'digits', a folder of IDX files, or a .npz, .csv or .parqu
 
 
 def load_source(spec: str | Path, *, label: str = "label") -> Source:
-    """Opens a source by its name or its path.
+    """Open a source by its name or its path.
 
     Args:
         spec: "moons", "digits", a folder of IDX files, or a file ending in `.npz`, `.csv` or
             `.parquet`. A folder that is called "moons" is reached as "./moons" or as a Path.
-        label: the label column of a table; other sources have none.
+        label: The label column of a table; other sources have none.
 
     Returns:
         The source.
 
     Raises:
-        InputError: nothing is known by that name, or the data breaks a rule.
-        MissingExtraError: a package that reads this kind of data is not installed.
+        InputError: Nothing is known by that name, or the data breaks a rule.
+        MissingExtraError: A package that reads this kind of data is not installed.
 
     Example:
         >>> load_source("digits").classes

@@ -19,14 +19,14 @@ class Moons(Source):
     and unbounded.
 
     Args:
-        n: the number of points, training and test together.
-        noise: the standard deviation of the noise, at least 0.
-        test_fraction: the share of the points that are for the test, above 0 and below 1.
-        standardise: whether inputs are in standard deviations of the training part instead of the
+        n: The number of points, training and test together.
+        noise: The standard deviation of the noise, at least 0.
+        test_fraction: The share of the points that are for the test, above 0 and below 1.
+        standardise: Whether inputs are in standard deviations of the training part instead of the
             coordinates of `make_moons`.
 
     Raises:
-        InputError: an option is out of its range, or leaves one part without a point.
+        InputError: An option is out of its range, or leaves one part without a point.
 
     Example:
         >>> Moons(n=100, noise=0.1).draw(seed=0).x_test.shape

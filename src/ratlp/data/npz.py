@@ -25,7 +25,7 @@ _GIVEN = ("x_train", "y_train", "x_test", "y_test")
 
 
 def read_npz(path: Path) -> Source:
-    """Reads an archive with the arrays `x` and `y`, or the same two for train and test.
+    """Read an archive with the arrays `x` and `y`, or the same two for train and test.
 
     `x` and `y` are split anew for each seed. `x_train`, `y_train`, `x_test`, `y_test`
     are a given split, and are taken where an archive holds both kinds. uint8 inputs are divided by
@@ -33,13 +33,13 @@ def read_npz(path: Path) -> Source:
     training part where not. Pickled objects are never loaded.
 
     Args:
-        path: the file; inputs `[n, *features]`, labels `[n]` in `0..C-1`.
+        path: The file; inputs `[n, *features]`, labels `[n]` in `0..C-1`.
 
     Returns:
         The source, named like the file.
 
     Raises:
-        InputError: the file is damaged, lacks the arrays, or the examples break a rule.
+        InputError: The file is damaged, lacks the arrays, or the examples break a rule.
 
     Example:
         >>> import tempfile
@@ -70,7 +70,7 @@ def read_npz(path: Path) -> Source:
 
 
 def _arrays(path: Path) -> dict[str, Array]:
-    """Loads the arrays of the given split or, without one, of the whole data."""
+    """Load the arrays of the given split or, without one, of the whole data."""
     # The stream is opened here, since np.load leaves its own open when the archive is damaged.
     with reading(path, "an .npz file"), path.open("rb") as stream:
         if not zipfile.is_zipfile(stream):  # np.load would take it for a pickle

@@ -7,18 +7,18 @@ from ratlp.errors import MissingExtraError
 
 
 def import_optional(module: str, *, package: str, extra: str) -> Any:
-    """Imports a module of an optional package.
+    """Import a module of an optional package.
 
     Args:
-        module: the module, such as "sklearn.datasets".
-        package: the package that a user would install, such as "scikit-learn".
-        extra: the extra of ratlp that holds the package.
+        module: The module, such as "sklearn.datasets".
+        package: The package that a user would install, such as "scikit-learn".
+        extra: The extra of ratlp that holds the package.
 
     Returns:
         The module.
 
     Raises:
-        MissingExtraError: it is not installed.
+        MissingExtraError: It is not installed.
 
     Example:
         >>> import_optional("json", package="json", extra="cli").dumps([1])

@@ -11,14 +11,14 @@ _LONGEST_REASON = 200  # characters; parsers may quote whole lines of the file
 
 @contextmanager
 def reading(path: Path, kind: str) -> Iterator[None]:
-    """Turns whatever goes wrong while a file is read into an `InputError` naming the file.
+    """Turn whatever goes wrong while a file is read into an `InputError` naming the file.
 
     Args:
-        path: the file.
-        kind: what the file should be, with its article: "an .npz file".
+        path: The file.
+        kind: What the file should be, with its article: "an .npz file".
 
     Raises:
-        InputError: the file cannot be read, or its bytes are not of that kind.
+        InputError: The file cannot be read, or its bytes are not of that kind.
 
     Example:
         >>> with reading(Path("a.gz"), "an IDX file"):

@@ -17,9 +17,9 @@ class Scaling:
     """A rule that maps a training and a test part to float32 inputs.
 
     Attributes:
-        bounds: the range of the inputs that come out; None where unbounded.
-        units: what 1.0 means in them.
-        apply: maps `(train, test)`, each `[n, *features]`, to float32 of the same shapes.
+        bounds: The range of the inputs that come out; None where unbounded.
+        units: What 1.0 means in them.
+        apply: Maps `(train, test)`, each `[n, *features]`, to float32 of the same shapes.
 
     Example:
         >>> PIXELS.apply(np.array([[255]], np.uint8), np.array([[51]], np.uint8))[1]
@@ -32,10 +32,10 @@ class Scaling:
 
 
 def scaling_for(*parts: Array) -> Scaling:
-    """Chooses the rule for data: uint8 are pixels, [0, 1] is left alone, the rest is standardised.
+    """Choose the rule for data: uint8 are pixels, [0, 1] is left alone, the rest is standardised.
 
     Args:
-        parts: all parts of the data (the whole, or train and test), finite numbers.
+        parts: All parts of the data (the whole, or train and test), finite numbers.
 
     Returns:
         The rule that holds for every part.
@@ -52,19 +52,19 @@ def scaling_for(*parts: Array) -> Scaling:
 
 
 def standardise(train: Array, test: Array) -> tuple[Inputs, Inputs]:
-    """Subtracts the training part's mean and divides by its standard deviation, per feature.
+    """Subtract the training part's mean and divide by its standard deviation, per feature.
 
     A feature that is constant in the training part has no scale, and becomes 0 in both parts.
 
     Args:
-        train: the training inputs, `[n_train, *features]`.
-        test: the test inputs, `[n_test, *features]`; they have no say in the scale.
+        train: The training inputs, `[n_train, *features]`.
+        test: The test inputs, `[n_test, *features]`; they have no say in the scale.
 
     Returns:
         Both parts as float32.
 
     Raises:
-        InputError: a value is so many standard deviations away that float32 cannot hold it.
+        InputError: A value is so many standard deviations away that float32 cannot hold it.
 
     Example:
         >>> standardise(np.array([[1.0], [3.0]]), np.array([[5.0]]))[1]
@@ -90,7 +90,7 @@ def standardise(train: Array, test: Array) -> tuple[Inputs, Inputs]:
 
 
 def as_float32(train: Array, test: Array) -> tuple[Inputs, Inputs]:
-    """Leaves the values as they are, in float32.
+    """Leave the values as they are, in float32.
 
     Example:
         >>> as_float32(np.array([[1]]), np.array([[2]]))[1]

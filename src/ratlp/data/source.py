@@ -19,10 +19,10 @@ class Split:
     """One train/test split, as tensors on the CPU.
 
     Attributes:
-        x_train: training inputs, `[n_train, *features]`, float32.
-        y_train: training labels `0..C-1`, `[n_train]`, int64.
-        x_test: test inputs, `[n_test, *features]`, float32.
-        y_test: test labels, `[n_test]`, int64.
+        x_train: Training inputs, `[n_train, *features]`, float32.
+        y_train: Training labels `0..C-1`, `[n_train]`, int64.
+        x_test: Test inputs, `[n_test, *features]`, float32.
+        y_test: Test labels, `[n_test]`, int64.
 
     Example:
         >>> from ratlp.data import Moons
@@ -45,11 +45,11 @@ class Source(ABC):
         kind: "moons" or "digits" for the built-in sources, "file" for all others: names are the user's own
             and may be the same.
         name: "moons", "digits", or the name of the folder or file without its suffix.
-        features: the shape of one input.
-        classes: the number of classes `C`.
-        bounds: the valid range of every input value; None where unbounded.
-        units: what 1.0 means in input space.
-        split_rule: in words, how examples are divided into a training and a test part.
+        features: The shape of one input.
+        classes: The number of classes `C`.
+        bounds: The valid range of every input value; None where unbounded.
+        units: What 1.0 means in input space.
+        split_rule: In words, how examples are divided into a training and a test part.
 
     Example:
         >>> from ratlp.data import Moons
@@ -67,18 +67,18 @@ class Source(ABC):
     split_rule: str
 
     def draw(self, seed: int) -> Split:
-        """Draws the split of a seed; it depends on the seed only.
+        """Draw the split of a seed; it depends on the seed only.
 
         Args:
-            seed: an integer from 0 to 2**32 - 1.
+            seed: An integer from 0 to 2**32 - 1.
 
         Returns:
             The split. Sources with a given split return the same object for every seed, so the
             tensors are not to be written to.
 
         Raises:
-            InputError: the seed is not an integer in the range.
-            MissingExtraError: the source needs scikit-learn, which is not installed.
+            InputError: The seed is not an integer in the range.
+            MissingExtraError: The source needs scikit-learn, which is not installed.
 
         Example:
             >>> from ratlp.data import Moons
@@ -90,7 +90,7 @@ class Source(ABC):
 
     @abstractmethod
     def _draw(self, seed: int) -> Split:
-        """Draws the split of a seed that has been checked."""
+        """Draw the split of a seed that has been checked."""
 
 
 def _checked_seed(seed: SupportsIndex) -> int:

@@ -15,10 +15,10 @@ class StratifiedSource(Source):
     """Examples held once, as stored; every seed draws its own stratified 80/20 split.
 
     Args:
-        name: the source's name.
-        x: inputs, `[n, *features]`, finite numbers.
-        y: labels `0..C-1`, `[n]`, with enough examples of each to be stratified.
-        scaling: maps the two parts of a split to model inputs.
+        name: The source's name.
+        x: Inputs, `[n, *features]`, finite numbers.
+        y: Labels `0..C-1`, `[n]`, with enough examples of each to be stratified.
+        scaling: Maps the two parts of a split to model inputs.
 
     Example:
         >>> from ratlp.data.scaling import UNIT_INTERVAL

@@ -22,20 +22,20 @@ from ratlp.errors import InputError
 
 
 def read_table(path: Path, *, label: str = "label") -> Source:
-    r"""Reads a table: one column holds the labels, all others are numeric features.
+    r"""Read a table: one column holds the labels, all others are numeric features.
 
     Features stay as they are where all of them lie in [0, 1], and are standardised by the training
     part of each split where not.
 
     Args:
-        path: a `.parquet` file, or a `.csv` file in UTF-8 with commas and a header.
-        label: the name of the column with the labels `0..C-1`.
+        path: A `.parquet` file, or a `.csv` file in UTF-8 with commas and a header.
+        label: The name of the column with the labels `0..C-1`.
 
     Returns:
         The source, named like the file, with features `[columns - 1]`.
 
     Raises:
-        InputError: the file is damaged, a column is absent, not numeric or has missing values, or
+        InputError: The file is damaged, a column is absent, not numeric or has missing values, or
             the examples break a rule.
         MissingExtraError: pandas, or pyarrow for `.parquet`, is not installed.
 
@@ -95,7 +95,7 @@ def _csv(path: Path) -> Any:
 
 
 def _check_names(path: Path, names: list[str]) -> None:
-    """Refuses what is likely a row number or a second copy of the labels among the features."""
+    """Refuse what is likely a row number or a second copy of the labels among the features."""
     if "" in names:
         raise InputError(
             f"{path} must name every column; found no name for column {names.index('') + 1}: "

@@ -18,19 +18,19 @@ _LARGEST_LABEL = 2**31 - 1
 
 
 def checked_examples(x: Array, y: Array, *, x_name: str, y_name: str) -> tuple[Array, NDArray[np.int64]]:
-    """Checks inputs and labels on their own and against each other.
+    """Check inputs and labels on their own and against each other.
 
     Args:
-        x: inputs, `[n, *features]`.
-        y: labels, `[n]`; whole numbers of any type, or booleans.
-        x_name: what the user calls `x`.
-        y_name: what the user calls `y`.
+        x: Inputs, `[n, *features]`.
+        y: Labels, `[n]`; whole numbers of any type, or booleans.
+        x_name: What the user calls `x`.
+        y_name: What the user calls `y`.
 
     Returns:
         The inputs as they are, and the labels as int64.
 
     Raises:
-        InputError: a shape is wrong, there are no examples, inputs are not finite numbers, or
+        InputError: A shape is wrong, there are no examples, inputs are not finite numbers, or
             labels are not whole numbers from 0.
 
     Example:
@@ -58,10 +58,10 @@ def checked_examples(x: Array, y: Array, *, x_name: str, y_name: str) -> tuple[A
 
 
 def check_finite(x: Array, name: str) -> None:
-    """Checks that values are real numbers, finite, and within the range of float32.
+    """Check that values are real numbers, finite, and within the range of float32.
 
     Raises:
-        InputError: they are not; the message counts the values and gives the first position.
+        InputError: They are not; the message counts the values and gives the first position.
 
     Example:
         >>> check_finite(np.array(["old"]), "age")
@@ -88,10 +88,10 @@ def check_finite(x: Array, name: str) -> None:
 
 
 def check_classes(y: NDArray[np.int64], name: str) -> None:
-    """Checks that training labels are exactly `0..C-1`, with `C >= 2`.
+    """Check that training labels are exactly `0..C-1`, with `C >= 2`.
 
     Raises:
-        InputError: a class is absent, or there is only one.
+        InputError: A class is absent, or there is only one.
 
     Example:
         >>> check_classes(np.array([0, 1, 1]), "y")
@@ -108,10 +108,10 @@ def check_classes(y: NDArray[np.int64], name: str) -> None:
 
 
 def check_stratifiable(y: NDArray[np.int64], name: str) -> None:
-    """Checks that a stratified 80/20 split can give both parts every class it needs.
+    """Check that a stratified 80/20 split can give both parts every class it needs.
 
     Raises:
-        InputError: a class has one example, or the test part is smaller than the number of classes.
+        InputError: A class has one example, or the test part is smaller than the number of classes.
 
     Example:
         >>> check_stratifiable(np.array([0, 0, 0, 1, 1, 1]), "y")
@@ -137,16 +137,16 @@ def check_test_part(
     x_name: str,
     y_name: str,
 ) -> None:
-    """Checks that a given test part is of the same task as its training part.
+    """Check that a given test part is of the same task as its training part.
 
     Args:
-        train: training inputs and labels, already checked.
-        test: test inputs and labels, already checked on their own.
-        x_name: what the user calls the test inputs.
-        y_name: what the user calls the test labels.
+        train: Training inputs and labels, already checked.
+        test: Test inputs and labels, already checked on their own.
+        x_name: What the user calls the test inputs.
+        y_name: What the user calls the test labels.
 
     Raises:
-        InputError: the inputs differ in shape or type, or a test label is not in the training part.
+        InputError: The inputs differ in shape or type, or a test label is not in the training part.
 
     Example:
         >>> part = np.zeros((2, 1)), np.array([0, 1])

@@ -40,11 +40,10 @@ class Setting:
     def for_data(cls, features: tuple[int, ...], n_train: int) -> "Setting":
         """The paper's setting, with an encoder sized for the data.
 
-        One hidden layer of 8 * sqrt(inputs) units, to the nearest power of two between 32 and 512; m stays
-        8, so
-        that the exact inner maximum remains computable. With 10,000 training samples or more, 50 epochs at
-        the
-        paper's learning rate are neither needed nor stable: 10 epochs, batch size 128, learning rate 0.001.
+        One hidden layer of 8 * sqrt(inputs) units, to the nearest power of two between 32 and 512; m stays 8,
+        so that the exact inner maximum remains computable. With 10,000 training samples or more, 50 epochs at
+        the paper's learning rate are neither needed nor stable: 10 epochs, batch size 128, learning rate
+        0.001.
 
         Example:
             >>> Setting.for_data((28, 28), 60_000).hidden

@@ -77,8 +77,8 @@ def train_stacked(
     """Train all members at once.
 
     The loss is the mean over all nets' samples, times the number of nets: each net's gradient is that of its
-    own
-    mean loss, and Adam works coordinate by coordinate, so each net takes the steps that it would take alone.
+    own mean loss, and Adam works coordinate by coordinate, so each net takes the steps that it would take
+    alone.
 
     Args:
         members: Nets of one shape with training parts of one size.
