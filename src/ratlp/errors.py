@@ -6,7 +6,16 @@ with code 2.
 
 
 class RatlpError(Exception):
-    """Base class: catch it to catch whatever ratlp refuses."""
+    """Base class: catch it to catch whatever ratlp refuses.
+
+    Example:
+        >>> from ratlp.data import load_source
+        >>> try:
+        ...     load_source("nowhere")
+        ... except RatlpError as error:
+        ...     print(type(error).__name__)
+        InputError
+    """
 
 
 class InputError(RatlpError, ValueError):

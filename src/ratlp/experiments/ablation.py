@@ -21,6 +21,12 @@ def ablation(trials: Trials, setting: Setting) -> tuple[AblationRow, ...]:
 
     The latent's magnitude and the head's norm show whether an encoder escapes a fixed budget by growing its
     latents. m is varied for both methods; the others do not exist in standard training.
+
+    Example:
+        >>> from ratlp.data import Moons
+        >>> rows = ablation(Trials(Moons(n=50), range(2)), Setting(epochs=1))
+        >>> [row.value for row in rows if row.parameter == "lambda"]
+        [0.1, 0.3, 1.0, 3.0, 10.0]
     """
     return tuple(
         _row(trials, varied, method, parameter, value)

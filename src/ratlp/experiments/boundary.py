@@ -17,7 +17,14 @@ _PAD = 0.4
 
 
 def boundaries(trials: Trials, setting: Setting) -> tuple[Boundary, ...]:
-    """The first seed's net of each method; none but for two classes in the plane."""
+    """The first seed's net of each method; none but for two classes in the plane.
+
+    Example:
+        >>> from ratlp.data import Moons
+        >>> standard, ratlp = boundaries(Trials(Moons(n=50), range(1)), Setting(epochs=1))
+        >>> standard.probability.shape == (len(standard.y), len(standard.x))
+        True
+    """
     if trials.source.features != (2,) or trials.source.classes != 2:
         return ()
     return tuple(_boundary(trials, setting, method) for method in METHODS)

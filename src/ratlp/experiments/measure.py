@@ -33,7 +33,18 @@ class Measurements:
 
     @classmethod
     def of(cls, trained: TrainedStack, *, bounds: tuple[float, float] | None) -> "Measurements":
-        """Measure every net of a stack."""
+        """Measure every net of a stack.
+
+        Example:
+            >>> from ratlp.data import Moons
+            >>> from ratlp.experiments import Setting
+            >>> from ratlp.experiments.training import Member, train_stacked
+            >>> setting = Setting(epochs=1)
+            >>> members = [Member.of(Moons(n=50), setting, seed) for seed in range(2)]
+            >>> measured = Measurements.of(train_stacked(members, setting, "ratlp"), bounds=None)
+            >>> len(measured.accuracy["latent_fgsm"]), len(measured.head_norm)
+            (2, 2)
+        """
         weight, _ = trained.head
         with torch.no_grad():
             magnitude = trained.net.encoder(trained.x_test).abs().mean(dim=(1, 2))

@@ -12,5 +12,10 @@ Progress = Callable[[str, int], AbstractContextManager[Advance]]
 
 @contextmanager
 def silent(description: str, total: int) -> Iterator[Advance]:
-    """The progress that nobody listens to."""
+    """The progress that nobody listens to.
+
+    Example:
+        >>> with silent("waiting", 2) as advance:
+        ...     advance()
+    """
     yield lambda: None

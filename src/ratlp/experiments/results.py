@@ -49,6 +49,10 @@ class Gain:
 
     Attributes:
         paper: The paper's gain, None where the paper has none (other data).
+
+    Example:
+        >>> Gain("latent_fgsm", mean=1.0, std=0.9, ci95=(0.8, 1.2), paper=42.5, n=100).metric
+        'latent_fgsm'
     """
 
     metric: Metric

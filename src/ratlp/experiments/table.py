@@ -18,12 +18,24 @@ PAPER: dict[tuple[Method, Metric], float] = {
 
 
 def table1(trials: Trials, setting: Setting) -> tuple[TableRow, ...]:
-    """Accuracy of both methods: clean, input FGSM 0.1, latent FGSM 0.1; beside the paper's on Two Moons."""
+    """Accuracy of both methods: clean, input FGSM 0.1, latent FGSM 0.1; beside the paper's on Two Moons.
+
+    Example:
+        >>> rows = table1(Trials(Moons(n=50), range(2)), Setting(epochs=1))
+        >>> [row.paper for row in rows]
+        [89.6, 45.2, 52.8, 97.0, 93.7, 95.3]
+    """
     return tuple(_row(trials, setting, method, metric) for method in METHODS for metric in METRICS)
 
 
 def gains(trials: Trials, setting: Setting) -> tuple[Gain, ...]:
-    """The gain of RAT-LP over standard training in each metric, from the differences seed by seed."""
+    """The gain of RAT-LP over standard training in each metric, from the differences seed by seed.
+
+    Example:
+        >>> found = gains(Trials(Moons(n=50), range(2)), Setting(epochs=1))
+        >>> [(gain.metric, gain.paper) for gain in found]
+        [('clean', 7.4), ('input_fgsm', 48.5), ('latent_fgsm', 42.5)]
+    """
     return tuple(_gain(trials, setting, metric) for metric in METRICS)
 
 

@@ -44,7 +44,14 @@ class _Net:
 
 
 def theorem(trials: Trials, setting: Setting) -> Theorem:
-    """Check four bounds on all test points of the nets of both methods, in float64."""
+    """Check four bounds on all test points of the nets of both methods, in float64.
+
+    Example:
+        >>> from ratlp.data import Moons
+        >>> found = theorem(Trials(Moons(n=50), range(2)), Setting(epochs=1))
+        >>> found.n_points, found.violations
+        (40, 0)
+    """
     checks = tuple(_check(method, _nets(trials, setting, method)) for method in METHODS)
 
     def violations(name: str) -> int:

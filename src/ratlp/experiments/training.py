@@ -29,7 +29,13 @@ class Member:
 
     @classmethod
     def of(cls, source: Source, setting: Setting, seed: int) -> "Member":
-        """Draw everything that depends on the seed."""
+        """Draw everything that depends on the seed.
+
+        Example:
+            >>> from ratlp.data import Moons
+            >>> Member.of(Moons(n=50), Setting(), seed=3).net.classifier
+            Linear(in_features=8, out_features=2, bias=True)
+        """
         generator = torch.Generator().manual_seed(seed)
         split = source.draw(seed)
         features = split.x_train[0].numel()
@@ -85,6 +91,13 @@ def train_stacked(
         setting: Their common setting.
         method: "standard" or "ratlp".
         advance: Called after each epoch.
+
+    Example:
+        >>> from ratlp.data import Moons
+        >>> setting = Setting(epochs=1)
+        >>> members = [Member.of(Moons(n=50), setting, seed) for seed in range(3)]
+        >>> train_stacked(members, setting, "ratlp").x_test.shape
+        torch.Size([3, 10, 2])
     """
     net = stack([member.net for member in members])
     loss_of = loss_function(_Flat(net), "net.encoder", setting, method)
@@ -108,7 +121,15 @@ def train_stacked(
 
 
 def train_one(member: Member, setting: Setting, method: Method) -> nn.Module:
-    """Train one member by itself, in the plain way: the twin that `train_stacked` is held against."""
+    """Train one member by itself, in the plain way: the twin that `train_stacked` is held against.
+
+    Example:
+        >>> from ratlp.data import Moons
+        >>> setting = Setting(epochs=1)
+        >>> net = train_one(Member.of(Moons(n=50), setting, seed=0), setting, "standard")
+        >>> net(torch.zeros(1, 2)).shape
+        torch.Size([1, 2])
+    """
     net = member.net
     loss_of = loss_function(net, "encoder", setting, method)
     optimiser = torch.optim.Adam(net.parameters(), lr=setting.lr)

@@ -23,6 +23,13 @@ def output_files(reproduction: Reproduction) -> dict[str, bytes]:
 
     Raises:
         MissingExtraError: matplotlib or jinja2 is not installed.
+
+    Example:
+        >>> from ratlp.data import Digits
+        >>> from ratlp.experiments import Setting, reproduce
+        >>> found = reproduce(Digits(), Setting(epochs=1), range(2), with_ablation=False)
+        >>> sorted(name for name in output_files(found) if not name.startswith("table1"))
+        ['report.html', 'results.json', 'theorem.md', 'theorem.png', 'theorem.svg']
     """
     figures = report_figures(reproduction)
     texts = {
