@@ -42,36 +42,36 @@ def x():
 @pytest.mark.parametrize("layer", ["stem", "norm", "layer", "head"])
 def test_replay_of_the_latent_gives_the_models_output(layer, x):
     model = Skip().eval()
-    cut = Cut(model, layer)
+    cut = Cut(model, [layer])
     recording = cut.encode(x)
-    assert torch.equal(cut.replay(recording, recording.latent), model(x))
+    assert torch.equal(cut.replay(recording), model(x))
 
 
 def test_a_perturbed_latent_reaches_the_output_through_the_suffix_only(x):
     model = Skip().eval()
-    cut = Cut(model, "layer")
+    cut = Cut(model, ["layer"])
     recording = cut.encode(x)
     delta = torch.randn_like(recording.latent)
     skip = model.act(model.norm(model.act(model.stem(x))))
     expected = model.head(model.act(model.layer(skip) + delta) + skip)
-    assert torch.allclose(cut.replay(recording, recording.latent + delta), expected)
+    assert torch.allclose(cut.replay(recording.with_latent(recording.latent + delta)), expected)
 
 
 def test_nested_layer_by_its_dotted_name(x):
     model = nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.Linear(4, 4), nn.ReLU()), nn.Linear(4, 2))
-    cut = Cut(model, "1.0")
+    cut = Cut(model, ["1.0"])
     recording = cut.encode(x)
     assert torch.equal(recording.latent, model[1][0](model[0](x)))
-    assert torch.equal(cut.replay(recording, recording.latent), model(x))
+    assert torch.equal(cut.replay(recording), model(x))
 
 
 def test_each_side_runs_once_a_pass(x):
     model = nn.Sequential(Counted(nn.Linear(4, 4)), nn.Identity(), Counted(nn.Linear(4, 2)))
-    cut = Cut(model, "1")
+    cut = Cut(model, ["1"])
     recording = cut.encode(x)
     assert (model[0].calls, model[2].calls) == (1, 0)
     for _ in range(2):
-        cut.replay(recording, recording.latent)
+        cut.replay(recording)
     assert (model[0].calls, model[2].calls) == (1, 2)
 
 
@@ -79,24 +79,24 @@ def test_a_users_hook_is_not_applied_twice(x):
     model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2))
     for i in (0, 1):
         model[i].register_forward_hook(lambda module, args, output: 2 * output)
-    cut = Cut(model, "1")
+    cut = Cut(model, ["1"])
     recording = cut.encode(x)
-    assert torch.equal(cut.replay(recording, recording.latent), model(x))
+    assert torch.equal(cut.replay(recording), model(x))
 
 
 class TestNothingIsLeftBehind:
     def state(self, model):
         return [
-            (len(m._forward_hooks), len(m._forward_pre_hooks), "forward" in vars(m), m.training)
+            (len(m._forward_hooks), len(m._forward_pre_hooks), set(vars(m)), m.training)
             for m in model.modules()
         ]
 
     def test_after_success(self, x):
         model = Skip()
         before = self.state(model)
-        cut = Cut(model, "layer")
+        cut = Cut(model, ["layer"])
         recording = cut.encode(x)
-        cut.replay(recording, recording.latent)
+        cut.replay(recording)
         assert self.state(model) == before
 
     @pytest.mark.parametrize("broken", ["stem", "head"])
@@ -104,45 +104,49 @@ class TestNothingIsLeftBehind:
         model = Skip()
         setattr(model, broken, nn.Linear(5, 4))
         before = self.state(model)
-        cut = Cut(model, "layer")
+        cut = Cut(model, ["layer"])
         with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
-            cut.replay(recording := cut.encode(x), recording.latent)
+            cut.replay(cut.encode(x))
         assert self.state(model) == before
 
     def test_a_forward_set_on_the_instance_is_put_back(self, x):
         model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2))
         original = model[0].forward
         wrapped = model[0].forward = lambda x: original(x) + 1
-        cut = Cut(model, "0")
+        cut = Cut(model, ["0"])
         recording = cut.encode(x)
-        assert torch.equal(cut.replay(recording, recording.latent), model(x))
+        assert torch.equal(cut.replay(recording), model(x))
         assert model[0].forward is wrapped
 
 
 class TestErrors:
     def test_unknown_layer(self):
         with pytest.raises(LayerError, match=r"found 'encoder.4'. Names that fit: .*'encoder.0'"):
-            Cut(mlp(2, classes=2), "encoder.4")
+            Cut(mlp(2, classes=2), ["encoder.4"])
 
     @pytest.mark.parametrize("layer", ["", None, 3])
     def test_not_a_name(self, layer):
         with pytest.raises(LayerError, match="must name a submodule"):
-            Cut(mlp(2, classes=2), layer)
+            Cut(mlp(2, classes=2), [layer])
 
     def test_model_without_submodules(self):
         with pytest.raises(LayerError, match="none: the model has no submodules"):
-            Cut(nn.Linear(2, 2), "encoder")
+            Cut(nn.Linear(2, 2), ["encoder"])
 
     def test_layer_never_called(self, x):
         model = nn.Sequential(nn.Linear(4, 4))
         model[0].unused = nn.Linear(4, 4)
         with pytest.raises(LayerError, match=r"'0\.unused' was not"):
-            Cut(model, "0.unused").encode(x)
+            Cut(model, ["0.unused"]).encode(x)
 
-    def test_layer_that_returns_a_tuple(self, x):
-        model = nn.Sequential(nn.LSTM(4, 4))
-        with pytest.raises(LayerError, match="one floating tensor; '0' returned tuple"):
-            Cut(model, "0").encode(x)
+    def test_layer_that_returns_no_tensor(self, x):
+        class Shape(nn.Module):
+            def forward(self, x):
+                return tuple(x.shape)
+
+        model = nn.Sequential(Shape())
+        with pytest.raises(LayerError, match="Shape returned tuple without a tensor"):
+            Cut(model, ["0"]).encode(x)
 
     def test_layer_that_returns_integers(self, x):
         class Index(nn.Module):
@@ -150,8 +154,8 @@ class TestErrors:
                 return x.argmax(-1)
 
         model = nn.Sequential(Index(), nn.Embedding(4, 2))
-        with pytest.raises(LayerError, match=r"'0' returned a tensor of torch.int64"):
-            Cut(model, "0").encode(x)
+        with pytest.raises(LayerError, match=r"Index returned a tensor of torch\.int64"):
+            Cut(model, ["0"]).encode(x)
 
     def test_forward_that_takes_another_path(self, x):
         class Fickle(nn.Module):
@@ -165,7 +169,7 @@ class TestErrors:
                 return self.layer(self.a(x) if self.flip else self.b(x))
 
         model = Fickle()
-        cut = Cut(model, "layer")
+        cut = Cut(model, ["layer"])
         recording = cut.encode(x)
         with pytest.raises(LayerError, match="must take the same path"):
-            cut.replay(recording, recording.latent)
+            cut.replay(recording)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ratlp.attacks import FGSM, InnerProblem
+from ratlp.attacks import FGSM, Deltas, InnerProblem
 from ratlp.bounds import linf_norm
 from ratlp.experiments.results import METRICS, Metric
 from ratlp.experiments.statistics import Summary
@@ -70,19 +70,20 @@ def accuracies(
     with torch.no_grad():
         z = net.encoder(x)
 
-    def input_loss(point: Tensor) -> Tensor:
-        return cross_entropy(net(point).flatten(0, 1), y.flatten())
+    def attacked(function: nn.Module, point: Tensor, perturbation: LInf) -> Tensor:
+        def loss_at(deltas: Deltas) -> Tensor:
+            return cross_entropy(function(point + deltas[0]).flatten(0, 1), y.flatten())
 
-    def latent_loss(point: Tensor) -> Tensor:
-        return cross_entropy(net.classifier(point).flatten(0, 1), y.flatten())
+        (delta,) = FGSM()(InnerProblem(loss_at, [point], [perturbation]))
+        return point + delta
 
-    x_delta = FGSM()(InnerProblem(input_loss, x, LInf(eps, bounds=bounds)))
-    z_delta = FGSM()(InnerProblem(latent_loss, z, LInf(eps)))
+    moved_x = attacked(net, x, LInf(eps, bounds=bounds))
+    moved_z = attacked(net.classifier, z, LInf(eps))
     with torch.no_grad():
         logits: dict[Metric, Tensor] = {
             "clean": net.classifier(z),
-            "input_fgsm": net(x + x_delta),
-            "latent_fgsm": net.classifier(z + z_delta),
+            "input_fgsm": net(moved_x),
+            "latent_fgsm": net.classifier(moved_z),
         }
     return {metric: _percent_correct(out, y) for metric, out in logits.items()}
 

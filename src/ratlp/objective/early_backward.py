@@ -1,6 +1,6 @@
 """The clean backward pass through g, done early: it yields grad_z and g's own gradients at once."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -12,18 +12,24 @@ from ratlp.latent import Recording
 from ratlp.objective.gradient_scale import GradientScale
 
 
-class EarlyLoss(NamedTuple):
-    """A loss whose gradients are known already.
+class CleanPass(NamedTuple):
+    """The clean batch, run through g.
 
     Attributes:
-        loss: A scalar; its `.backward()` hands out the known gradients and goes on into f.
-        output: What the model returned, detached.
-        latent_gradient: grad_z of the loss, `[batch, *latent]`.
+        loss: A scalar; differentiable.
+        logits: `[batch, classes]`.
+        points: The latent of the cut and of each tap, `[batch, *latent]` each, detached.
+        gradients: The loss's gradients in the points; None where they were not asked for.
     """
 
     loss: Tensor
-    output: Tensor
-    latent_gradient: Tensor
+    logits: Tensor
+    points: tuple[Tensor, ...]
+    gradients: tuple[Tensor, ...] | None = None
+
+
+CleanRun = Callable[[Recording], tuple[Tensor, Tensor, tuple[Tensor, ...]]]
+"""One pass through g on a recording: the loss, the logits, and the latents of the taps."""
 
 
 class EarlyBackward:
@@ -38,12 +44,15 @@ class EarlyBackward:
         self._scale = GradientScale()
 
     def __call__(
-        self,
-        loss_at: Callable[[Recording], tuple[Tensor, Tensor]],
-        recording: Recording,
-        parameters: Iterable[nn.Parameter],
-    ) -> EarlyLoss:
-        """The loss of `loss_at`, which maps the cut-off recording to (loss, model output)."""
+        self, run: CleanRun, recording: Recording, parameters: Sequence[nn.Parameter] | None
+    ) -> CleanPass:
+        """The clean pass with the gradients in its points.
+
+        Args:
+            run: One pass through g.
+            recording: Attached to f's graph.
+            parameters: Those to join the loss to; None for a loss that is not joined, to f neither.
+        """
         joints: list[Tensor] = []  # where f's graph goes on
         leaves: list[Tensor] = []  # where the early pass ends
 
@@ -54,21 +63,38 @@ class EarlyBackward:
             leaves.append(tensor.detach().requires_grad_())
             return leaves[-1]
 
-        joining = torch.is_grad_enabled()
+        wanted = list(parameters or ())
         with torch.enable_grad():
             latent = recording.latent.detach().requires_grad_()
-            loss, output = loss_at(recording.map(cut_off).with_latent(latent))
-        used = [p for p in parameters if p.requires_grad]
-        if not joining:  # only the latent's gradient is wanted
-            joints, leaves, used = [], [], []
-        with _without_hooks(used):
-            gradient, *gradients = self._scale.gradients(loss, [latent, *leaves, *used])
-        if gradient is None:  # g ignores its latent
-            gradient = torch.zeros_like(latent)
+            # The clone lets g change its input in place, as ReLU(inplace=True) does.
+            loss, logits, taps = run(recording.map(cut_off).with_latent(latent.clone()))
+            points = (latent, *taps)
+            with _without_hooks(wanted):
+                found = self._scale.gradients(loss, [*points, *leaves, *wanted])
         loss = loss.detach()
-        if joining:
-            loss = _join(loss, [recording.latent, *joints, *used], [gradient, *gradients])
-        return EarlyLoss(loss, output.detach(), gradient)
+        if parameters is not None:
+            joined = found[:1] + found[len(points) :]
+            loss = _join(loss, [recording.latent, *joints, *wanted], joined)
+        gradients = (
+            torch.zeros_like(point) if gradient is None else gradient  # g may ignore a latent
+            for point, gradient in zip(points, found[: len(points)], strict=True)
+        )
+        return CleanPass(loss, logits.detach(), tuple(p.detach() for p in points), tuple(gradients))
+
+
+def attached(run: CleanRun, recording: Recording, *, with_gradients: bool) -> CleanPass:
+    """The clean pass in the plain way: its loss and logits keep their graph.
+
+    For losses that differentiate the clean logits, and for sharded parameters (`fully_shard`), which stand in the
+    graph only while their module runs. The points' gradients cost a backward pass of g of their own.
+    """
+    latent = recording.latent.clone()
+    if with_gradients and not latent.requires_grad:  # f is frozen
+        latent.requires_grad_()
+    loss, logits, taps = run(recording.with_latent(latent.clone()))
+    points = (latent, *taps)
+    gradients = torch.autograd.grad(loss, points, retain_graph=True) if with_gradients else None
+    return CleanPass(loss, logits, tuple(point.detach() for point in points), gradients)
 
 
 def _join(loss: Tensor, tensors: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> Tensor:
