@@ -4,10 +4,10 @@ import copy
 
 import pytest
 import torch
+from objective.literal import assert_same, gradients
 from torch import nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
-from objective.literal import assert_same, gradients
 from ratlp import RATLP
 from ratlp.attacks import FGSM, PGD
 from ratlp.errors import InputError

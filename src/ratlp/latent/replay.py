@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
 from ratlp.errors import LayerError
 from ratlp.latent.calls import Call
 from ratlp.latent.layers import Layer
-from ratlp.latent.recording import Recording, swapped
+from ratlp.latent.recording import Recording
+from ratlp.latent.trees import swapped, tensors
 
 Tap = Callable[[Tensor], Tensor]
 """What a further layer returns in place of its latent, as a function of it."""
@@ -26,18 +26,16 @@ class Replay:
     """
 
     def __init__(self, recording: Recording, layers: Sequence[Layer], taps: dict[str, Tap]) -> None:
-        self._pending = deque(recording.finished)
-        if recording.layer is not None:
-            self._pending.append(recording.layer)
-        self._first = None if recording.layer is None else recording.layer[0]
+        self._pending = deque(recording.answers())
+        self._first = recording.layer and recording.layer.module
         self._calls = dict(recording.calls)
         self._layers = layers
         self._taps = taps
 
     def __call__(self, module: nn.Module, original: Call, args: Any, kwargs: Any) -> Any:
         """The recorded output, or the output of the call, tapped."""
-        if self._pending and self._pending[0][0] is module:
-            return self._pending.popleft()[1]
+        if self._pending and self._pending[0].module is module:
+            return self._pending.popleft().hand_out()
         around_the_first = module in self._calls and module is not self._first
         if self._pending and not around_the_first:
             raise _other_path(f"{type(module).__name__} was called out of turn")
@@ -71,7 +69,7 @@ def latent_of(module: nn.Module, output: Any) -> Tensor:
     Raises:
         LayerError: There is none, or it is not a floating one.
     """
-    found = next((leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)), None)
+    found = next(tensors(output), None)
     if found is not None and found.is_floating_point():
         return found
     what = f"{type(output).__name__} without a tensor" if found is None else f"a tensor of {found.dtype}"

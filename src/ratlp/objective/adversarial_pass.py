@@ -1,13 +1,13 @@
 """How the adversarial passes through g treat what a module remembers or draws: statistics and dropout."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from ratlp.objective.running_statistics import running_statistics_held
+from ratlp.latent.buffers import Buffer, buffers_held
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,9 @@ class AdversarialPass:
 
     Attributes:
         same_dropout: Whether dropout draws the masks of the clean pass again; otherwise it draws anew.
-        moves_statistics: Whether BatchNorm's running statistics move in the final adversarial pass too; otherwise
-            they move with the clean batch alone, as in standard training.
+        moves_statistics: Whether running statistics (BatchNorm's, and whatever buffers a forward changes) move
+            in the final adversarial pass too; otherwise they move with the clean batch alone, as in standard
+            training.
 
     Example:
         >>> AdversarialPass(same_dropout=True)
@@ -28,11 +29,20 @@ class AdversarialPass:
     moves_statistics: bool = False
 
     @contextmanager
-    def around(self, model: nn.Module, random_state: "RandomState", *, final: bool) -> Iterator[None]:
-        """The context of one pass; `final` for the one that is trained on."""
+    def around(
+        self, model: nn.Module, statistics: Iterable[Buffer], random_state: "RandomState", *, final: bool
+    ) -> Iterator[None]:
+        """The context of one pass.
+
+        Args:
+            model: The model.
+            statistics: The buffers that the clean pass changed.
+            random_state: That before the clean pass.
+            final: Whether it is the pass that is trained on.
+        """
         with ExitStack() as stack:
             if not (self.moves_statistics and final):
-                stack.enter_context(running_statistics_held(model))
+                stack.enter_context(buffers_held(model, statistics))
             if self.same_dropout:
                 stack.enter_context(random_state.again())
             yield

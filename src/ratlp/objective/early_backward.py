@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ratlp.errors import RatlpError
+from ratlp.errors import LayerError, RatlpError
 from ratlp.latent import Recording
 from ratlp.objective.gradient_scale import GradientScale
 
@@ -75,11 +75,13 @@ class EarlyBackward:
         if parameters is not None:
             joined = found[:1] + found[len(points) :]
             loss = _join(loss, [recording.latent, *joints, *wanted], joined)
-        gradients = (
-            torch.zeros_like(point) if gradient is None else gradient  # g may ignore a latent
-            for point, gradient in zip(points, found[: len(points)], strict=True)
-        )
-        return CleanPass(loss, logits.detach(), tuple(p.detach() for p in points), tuple(gradients))
+        gradients = tuple(gradient for gradient in found[: len(points)] if gradient is not None)
+        if len(gradients) < len(points):
+            raise LayerError(
+                "the loss must depend on each layer's output, with gradients; on one it does not: choose a "
+                "layer that the logits are computed from, outside torch.no_grad()"
+            )
+        return CleanPass(loss, logits.detach(), tuple(p.detach() for p in points), gradients)
 
 
 def attached(run: CleanRun, recording: Recording, *, with_gradients: bool) -> CleanPass:

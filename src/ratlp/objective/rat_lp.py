@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ratlp.attacks import FGSM, Deltas, InnerProblem, Maximiser
 from ratlp.errors import InputError
 from ratlp.latent import Cut, Recording
+from ratlp.latent.buffers import Watch
 from ratlp.losses import CrossEntropy, CustomLoss, Loss
 from ratlp.losses.custom import LossFunction
 from ratlp.objective.adversarial_pass import AdversarialPass, RandomState
@@ -140,10 +141,12 @@ class RATLP(nn.Module):
         taps = tuple(name for name in self._names if name != recording.name)
         order = (recording.name, *taps)
         state = RandomState(recording.latent)
+        watch = Watch(self.model)
         clean = self._clean_pass(recording, taps, y)
+        statistics = watch.changed()
 
         def logits_at(deltas: Deltas, *, final: bool = False) -> Tensor:
-            with self.adversarial_pass.around(self.model, state, final=final):
+            with self.adversarial_pass.around(self.model, statistics, state, final=final):
                 moved = recording.with_latent(recording.latent + deltas[0])
                 moves = {name: _adding(delta) for name, delta in zip(taps, deltas[1:], strict=True)}
                 return self._cut.replay(moved, taps=moves)

@@ -47,7 +47,7 @@ class L2(Ball):
         self.per = per
 
     def steepest(self, gradient: Tensor, point: Tensor) -> Tensor:
-        """eps * gradient / ||gradient||_2; 0 where the gradient is 0."""
+        """Eps * gradient / ||gradient||_2; 0 where the gradient is 0."""
         # Divided by the largest entry first, so that no square under- or overflows.
         axes = self._axes(point)
         largest = gradient.abs().amax(axes, keepdim=True)
@@ -65,7 +65,9 @@ class L2(Ball):
     def _into_ball(self, delta: Tensor, point: Tensor) -> Tensor:
         length = torch.linalg.vector_norm(delta, dim=self._axes(point), keepdim=True)
         radius = self._radius(point)
-        return torch.where(length > radius, delta * (radius / length.clamp(min=torch.finfo(delta.dtype).tiny)), delta)
+        return torch.where(
+            length > radius, delta * (radius / length.clamp(min=torch.finfo(delta.dtype).tiny)), delta
+        )
 
     def _radius(self, point: Tensor) -> Tensor:
         radius = super()._radius(point)

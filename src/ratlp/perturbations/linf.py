@@ -26,7 +26,7 @@ class LInf(Ball):
     """
 
     def steepest(self, gradient: Tensor, point: Tensor) -> Tensor:
-        """eps * sign(gradient).
+        """Eps * sign(gradient).
 
         sign(0) = 0, as in the paper's step: a coordinate on which the loss does not depend (a dead ReLU)
         stays where it is.
