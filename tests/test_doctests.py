@@ -12,9 +12,7 @@ import ratlp
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(
-    module.name
-    for module in pkgutil.walk_packages(ratlp.__path__, "ratlp.")
-    if not module.name.endswith("__main__")
+    module.name for module in pkgutil.walk_packages(ratlp.__path__, "ratlp.") if not module.name.endswith("__main__")
 )
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)

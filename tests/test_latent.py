@@ -88,10 +88,7 @@ def test_a_users_hook_is_not_applied_twice(x):
 
 class TestNothingIsLeftBehind:
     def state(self, model):
-        return [
-            (len(m._forward_hooks), len(m._forward_pre_hooks), set(vars(m)), m.training)
-            for m in model.modules()
-        ]
+        return [(len(m._forward_hooks), len(m._forward_pre_hooks), set(vars(m)), m.training) for m in model.modules()]
 
     def test_after_success(self, x):
         model = Skip()

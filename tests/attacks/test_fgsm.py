@@ -7,9 +7,7 @@ from ratlp.perturbations import LInf
 
 
 def problem_of(net, x, y, eps):
-    return InnerProblem(
-        lambda deltas: cross_entropy(net(x + deltas[0]), y, reduction="none"), [x], [LInf(eps)]
-    )
+    return InnerProblem(lambda deltas: cross_entropy(net(x + deltas[0]), y, reduction="none"), [x], [LInf(eps)])
 
 
 def test_step_along_the_sign_of_the_gradient():

@@ -25,9 +25,7 @@ def losses(net, x, y):
 
 
 def problem_of(net, x, y, perturbation):
-    return InnerProblem(
-        lambda deltas: cross_entropy(net(x + deltas[0]), y, reduction="none"), [x], [perturbation]
-    )
+    return InnerProblem(lambda deltas: cross_entropy(net(x + deltas[0]), y, reduction="none"), [x], [perturbation])
 
 
 def naive(net, x, y, eps, steps, step_size):

@@ -86,9 +86,7 @@ def objective_in_place(model, x):
         objective_in_place,
     ],
 )
-@pytest.mark.filterwarnings(
-    "ignore:The .grad attribute of a Tensor that is not a leaf"
-)  # torch._dynamo's own
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch._dynamo's own
 def test_gradients_are_those_of_algorithm_1(make, model):
     x, y = torch.randn(20, 6).double(), torch.randint(3, (20,))
     expected = literal_loss(model.encoder, model.classifier, x, y, eps=0.5, weight=1.0)

@@ -82,9 +82,7 @@ class TestAgainstAlgorithm1:
 
     def test_tied_weights_across_the_cut(self):
         shared = nn.Linear(6, 6)
-        model = EncoderClassifier(
-            nn.Sequential(shared, nn.Tanh()), nn.Sequential(shared, nn.Linear(6, 3))
-        ).double()
+        model = EncoderClassifier(nn.Sequential(shared, nn.Tanh()), nn.Sequential(shared, nn.Linear(6, 3))).double()
         x = torch.randn(20, 6).double()
         y = labels(x)
         RATLP(model, layer="encoder", eps=0.1)(x, y).loss.backward()

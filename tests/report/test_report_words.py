@@ -69,9 +69,7 @@ def test_a_violation_of_the_right_constants_is_called_a_bug(reproduction):
 
 def test_ablation_compares_the_ends_of_each_parameter(reproduction):
     sentences = ablation_sentences(reproduction.ablation)
-    assert sentences[0].startswith(
-        "Training budget eps_z, 0 to 1: the mean latent magnitude goes from 1.10 to 11.71"
-    )
+    assert sentences[0].startswith("Training budget eps_z, 0 to 1: the mean latent magnitude goes from 1.10 to 11.71")
     assert len(sentences) == 3
     assert ablation_sentences(()) == []
 
@@ -84,7 +82,5 @@ def test_search_says_whether_the_standard_row_was_reached(reproduction):
 
 
 def test_command_runs_it_again(reproduction, bare):
-    assert command(reproduction) == (
-        "ratlp reproduce --data moons --seeds 100 --epochs 50 --ablation --search"
-    )
+    assert command(reproduction) == ("ratlp reproduce --data moons --seeds 100 --epochs 50 --ablation --search")
     assert command(bare) == "ratlp reproduce --data PATH --seeds 100 --epochs 50 --no-ablation"

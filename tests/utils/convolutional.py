@@ -168,9 +168,7 @@ def channels_last():
     """Depthwise convolutions, GroupNorm and InstanceNorm in another memory format."""
 
     def block(inside: int, outside: int, norm: nn.Module) -> nn.Sequential:
-        return nn.Sequential(
-            conv(inside, inside, groups=inside), nn.Conv2d(inside, outside, 1), norm, nn.PReLU()
-        )
+        return nn.Sequential(conv(inside, inside, groups=inside), nn.Conv2d(inside, outside, 1), norm, nn.PReLU())
 
     model = nn.Sequential(
         block(2, 4, nn.GroupNorm(2, 4)),

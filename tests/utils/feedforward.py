@@ -35,9 +35,7 @@ def inplace_mlp():
 def frozen_prefix():
     """Nothing before the head is trained, so that z needs no gradient of its own."""
     model = nn.Sequential()
-    model.add_module(
-        "encoder", nn.Sequential(nn.Linear(WIDTH, 16), nn.Tanh(), nn.Linear(16, WIDTH), nn.ReLU())
-    )
+    model.add_module("encoder", nn.Sequential(nn.Linear(WIDTH, 16), nn.Tanh(), nn.Linear(16, WIDTH), nn.ReLU()))
     model.add_module("head", nn.Linear(WIDTH, CLASSES))
     model.encoder.requires_grad_(False)
     return model, features()

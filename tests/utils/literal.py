@@ -54,8 +54,7 @@ def literal_step(
 
     loss = clean.detach() + weight * adversarial.detach()
     return loss, {
-        name: _weighted_sum(gradient, weight, adversarial_gradients[name])
-        for name, gradient in clean_gradients.items()
+        name: _weighted_sum(gradient, weight, adversarial_gradients[name]) for name, gradient in clean_gradients.items()
     }
 
 

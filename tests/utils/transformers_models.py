@@ -98,9 +98,7 @@ def bert_lora():
     return lora_model(), padded_tokens()
 
 
-@architecture(
-    "model.embed_tokens", "model.layers.0", "model.layers.1.self_attn", "model.layers.1.mlp", "model"
-)
+@architecture("model.embed_tokens", "model.layers.0", "model.layers.1.self_attn", "model.layers.1.mlp", "model")
 def llama():
     """Its own norm and its eager softmax compute in float32; sdpa and torch's norm stay in float64."""
     transformers = library()

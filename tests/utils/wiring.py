@@ -100,9 +100,7 @@ def tuple_inputs():
 class Keywords(Inputs):
     """Keyword inputs, some of which are no tensors; a dict as output."""
 
-    def forward(
-        self, *, pair: list[Tensor], mask: Tensor, scale: float, extra: None = None
-    ) -> dict[str, Any]:
+    def forward(self, *, pair: list[Tensor], mask: Tensor, scale: float, extra: None = None) -> dict[str, Any]:
         hidden = self.layer(self.left(pair[0]).tanh()) * mask
         out = self.head((scale * hidden + self.right(pair[1])).tanh())
         return {"hidden": hidden, "logits": out, "extra": extra}

@@ -91,8 +91,7 @@ class InnerProblem:
 
     def _masked(self, tensors: Sequence[Tensor]) -> Deltas:
         return tuple(
-            tensor if mask is None else tensor * mask
-            for tensor, mask in zip(tensors, self._masks, strict=True)
+            tensor if mask is None else tensor * mask for tensor, mask in zip(tensors, self._masks, strict=True)
         )
 
 

@@ -23,8 +23,7 @@ def ablation(trials: Trials, setting: Setting) -> tuple[AblationRow, ...]:
     latents. m is varied for both methods; the others do not exist in standard training.
     """
     return tuple(
-        _row(trials, varied, method, parameter, value)
-        for parameter, value, varied, method in _variations(setting)
+        _row(trials, varied, method, parameter, value) for parameter, value, varied, method in _variations(setting)
     )
 
 

@@ -56,9 +56,7 @@ class Measurements:
         return Summary.of(self.accuracy[metric])
 
 
-def accuracies(
-    trained: TrainedStack, *, eps: float, bounds: tuple[float, float] | None
-) -> dict[Metric, list[float]]:
+def accuracies(trained: TrainedStack, *, eps: float, bounds: tuple[float, float] | None) -> dict[Metric, list[float]]:
     """Accuracy in % of each net: clean, under input FGSM and under latent FGSM, both of radius `eps`.
 
     Args:

@@ -123,9 +123,7 @@ def train_one(member: Member, setting: Setting, method: Method) -> nn.Module:
     return net
 
 
-def loss_function(
-    model: nn.Module, layer: str, setting: Setting, method: Method
-) -> Callable[[Tensor, Tensor], Tensor]:
+def loss_function(model: nn.Module, layer: str, setting: Setting, method: Method) -> Callable[[Tensor, Tensor], Tensor]:
     """The training loss of a method, as a function of a batch."""
     if method == "standard":
         return lambda x, y: cross_entropy(model(x), y)
@@ -133,9 +131,7 @@ def loss_function(
     return lambda x, y: objective(x, y).loss
 
 
-def members_of(
-    source: Source, setting: Setting, seeds: Sequence[int], *, at_once: int = 100
-) -> Iterator[list[Member]]:
+def members_of(source: Source, setting: Setting, seeds: Sequence[int], *, at_once: int = 100) -> Iterator[list[Member]]:
     """The members of all seeds, in groups that fit the caches and the memory."""
     for start in range(0, len(seeds), at_once):
         yield [Member.of(source, setting, seed) for seed in seeds[start : start + at_once]]

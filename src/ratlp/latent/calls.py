@@ -61,7 +61,7 @@ def outside_compiled_code(handler: Handler | None) -> Handler:
 
     def handle(module: nn.Module, original: Call, args: Any, kwargs: Any) -> Any:
         inner = uncompiled(module)
-        own = module._call_impl if inner is module else inner
+        own: Call = module._call_impl if inner is module else inner
         return own(*args, **kwargs) if handler is None else handler(module, own, args, kwargs)
 
     return handle

@@ -35,9 +35,7 @@ class Encoding:
         changed: The modules whose outputs the model's own code changes in place.
     """
 
-    def __init__(
-        self, layers: Sequence[Layer], around: Collection[nn.Module], changed: Collection[nn.Module]
-    ) -> None:
+    def __init__(self, layers: Sequence[Layer], around: Collection[nn.Module], changed: Collection[nn.Module]) -> None:
         self.versions = Versions()
         self._layers = layers
         self._around = around

@@ -88,6 +88,4 @@ def never_called(*names: str) -> LayerError:
 
 
 def _other_path(found: str) -> LayerError:
-    return LayerError(
-        f"the forward must take the same path each time; {found}: make the forward deterministic"
-    )
+    return LayerError(f"the forward must take the same path each time; {found}: make the forward deterministic")

@@ -43,9 +43,7 @@ class EarlyBackward:
     def __init__(self) -> None:
         self._scale = GradientScale()
 
-    def __call__(
-        self, run: CleanRun, recording: Recording, parameters: Sequence[nn.Parameter] | None
-    ) -> CleanPass:
+    def __call__(self, run: CleanRun, recording: Recording, parameters: Sequence[nn.Parameter] | None) -> CleanPass:
         """The clean pass with the gradients in its points.
 
         Args:

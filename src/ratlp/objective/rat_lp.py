@@ -119,7 +119,7 @@ class RATLP(nn.Module):
         self._cut = Cut(model, self._names)
         self._early_backward = EarlyBackward()
 
-    @torch.compiler.disable
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, inputs: Any, y: Any) -> RATLPOutput:
         """The loss of one batch and its parts.
 
@@ -134,9 +134,7 @@ class RATLP(nn.Module):
             InputError: Called under `torch.inference_mode()`, where no gradient can be had.
         """
         if torch.is_inference_mode_enabled():
-            raise InputError(
-                "the objective needs gradients; found torch.inference_mode(): use torch.no_grad() instead"
-            )
+            raise InputError("the objective needs gradients; found torch.inference_mode(): use torch.no_grad() instead")
         recording = self._cut.encode(inputs)
         taps = tuple(name for name in self._names if name != recording.name)
         order = (recording.name, *taps)
@@ -220,9 +218,7 @@ def _perturbations(
     if eps is not None and perturbation is None:
         perturbation = LInf(eps)
     elif eps is not None or perturbation is None:
-        raise InputError(
-            f"give exactly one of eps and perturbation; found eps={eps} and perturbation={perturbation}"
-        )
+        raise InputError(f"give exactly one of eps and perturbation; found eps={eps} and perturbation={perturbation}")
     sets = [perturbation] * len(names) if isinstance(perturbation, PerturbationSet) else perturbation
     if len(sets) != len(names):
         raise InputError(

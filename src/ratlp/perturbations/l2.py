@@ -47,13 +47,14 @@ class L2(Ball):
         self.per = per
 
     def steepest(self, gradient: Tensor, point: Tensor) -> Tensor:
-        """Eps * gradient / ||gradient||_2; 0 where the gradient is 0."""
+        """The gradient's direction at length eps, eps * g / ||g||_2; 0 where the gradient is 0."""
         # Divided by the largest entry first, so that no square under- or overflows.
         axes = self._axes(point)
         largest = gradient.abs().amax(axes, keepdim=True)
         direction = gradient / torch.where(largest > 0, largest, 1)
         length = torch.linalg.vector_norm(direction, dim=axes, keepdim=True)
-        return (self._radius(point) * direction / length.clamp(min=1)).to(point.dtype)
+        step: Tensor = self._radius(point) * direction / length.clamp(min=1)
+        return step.to(point.dtype)
 
     def random(self, point: Tensor) -> Tensor:
         """Uniform in direction and, in high dimension nearly, in volume: a length uniform in [0, eps]."""
@@ -65,9 +66,7 @@ class L2(Ball):
     def _into_ball(self, delta: Tensor, point: Tensor) -> Tensor:
         length = torch.linalg.vector_norm(delta, dim=self._axes(point), keepdim=True)
         radius = self._radius(point)
-        return torch.where(
-            length > radius, delta * (radius / length.clamp(min=torch.finfo(delta.dtype).tiny)), delta
-        )
+        return torch.where(length > radius, delta * (radius / length.clamp(min=torch.finfo(delta.dtype).tiny)), delta)
 
     def _radius(self, point: Tensor) -> Tensor:
         radius = super()._radius(point)

@@ -147,10 +147,7 @@ def search_grid(search: Search) -> Grid:
     """The search's cells."""
     named = [
         *((f"Nearest to the paper, {rank}", row) for rank, row in enumerate(search.nearest, 1)),
-        *(
-            (f"Nearest to its standard row, {rank}", row)
-            for rank, row in enumerate(search.nearest_standard, 1)
-        ),
+        *((f"Nearest to its standard row, {rank}", row) for rank, row in enumerate(search.nearest_standard, 1)),
         ("Standard training: lowest input FGSM", search.lowest_input),
         ("Standard training: lowest latent FGSM", search.lowest_latent),
     ]

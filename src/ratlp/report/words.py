@@ -73,8 +73,7 @@ def gain_sentences(rows: Sequence[TableRow]) -> list[str]:
         if before is None or after is None:
             continue
         sentence = (
-            f"Under {metric_in_text(metric)}, RAT-LP against standard training: "
-            f"{_gain(before.mean, after.mean)}."
+            f"Under {metric_in_text(metric)}, RAT-LP against standard training: {_gain(before.mean, after.mean)}."
         )
         if before.paper is not None and after.paper is not None:
             sentence += f" In the paper: {_gain(before.paper, after.paper)}."
@@ -170,14 +169,9 @@ def _head_sentence(theorem: Theorem) -> str:
         (check.method, f"{check.lipschitz.mean:.2f} ± {check.lipschitz.std:.2f}") for check in theorem.methods
     )
     rescaled = [
-        bound.violations
-        for check in theorem.methods
-        for bound in check.bounds
-        if bound.name == "paper_normalised"
+        bound.violations for check in theorem.methods for bound in check.bounds if bound.name == "paper_normalised"
     ]
-    sentence = (
-        f"It sets L_g = 1 “without loss of generality”. Under L-inf, the trained heads have L_g = {norms}."
-    )
+    sentence = f"It sets L_g = 1 “without loss of generality”. Under L-inf, the trained heads have L_g = {norms}."
     if not rescaled:
         return sentence
     return (
