@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from ratlp.errors import LayerError
+from ratlp.errors import InputError, LayerError
 from ratlp.latent import Cut
 from ratlp.models import mlp
 
@@ -172,3 +172,158 @@ class TestErrors:
         model.other = True
         with pytest.raises(LayerError, match="must take the same path"):
             cut.replay(recording)
+
+
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.act, self.second = nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.second(self.act(self.first(self.act(x))))
+
+
+class TestModulesCalledMoreThanOnce:
+    @pytest.mark.parametrize(("layer", "latent"), [("act#1", "x"), ("act#2", "h")])
+    def test_the_call_is_chosen_by_number(self, layer, latent, x):
+        model = Twice()
+        cut = Cut(model, [layer])
+        recording = cut.encode(x)
+        values = {"x": torch.tanh(x), "h": torch.tanh(model.first(torch.tanh(x)))}
+        assert torch.equal(recording.latent, values[latent])
+        assert torch.equal(cut.replay(recording), model(x))
+
+    def test_both_calls_as_two_layers(self, x):
+        model = Twice()
+        cut = Cut(model, ["act#2", "act#1"])
+        recording = cut.encode(x)
+        assert recording.name == "act#1"
+        moved = cut.replay(recording, taps={"act#2": lambda h: h + 1})
+        assert torch.allclose(moved, model.second(torch.tanh(model.first(torch.tanh(x))) + 1))
+
+    def test_without_a_number_it_is_refused(self, x):
+        with pytest.raises(LayerError, match="'act' is called again: choose 'act#1', 'act#2'"):
+            Cut(Twice(), ["act"]).encode(x)
+
+    def test_a_call_that_is_never_made(self, x):
+        with pytest.raises(LayerError, match="'act#3' was not"):
+            Cut(Twice(), ["act#3"]).encode(x)
+
+    @pytest.mark.parametrize("name", ["act#0", "act#", "act#two", "act#-1"])
+    def test_no_such_number(self, name):
+        with pytest.raises(LayerError, match="'name#2' for its second call"):
+            Cut(Twice(), [name])
+
+
+class TestCodeThatChangesThingsInPlace:
+    def test_the_input(self, x):
+        class Scaling(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layer, self.head = nn.Linear(4, 4), nn.Linear(4, 3)
+
+            def forward(self, x):
+                return self.head(self.layer(x.mul_(0.5)))
+
+        model, before = Scaling(), x.clone()
+        cut = Cut(model, ["layer"])
+        recording = cut.encode(x)
+        assert torch.equal(x, before)
+        assert torch.equal(recording.latent, model.layer(0.5 * x))
+        for _ in range(2):
+            assert torch.equal(cut.replay(recording), model.head(recording.latent))
+
+    @pytest.mark.parametrize("frozen", [True, False])
+    def test_an_earlier_output_after_the_layer(self, frozen, x):
+        class Residual(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.stem, self.layer, self.head = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 3)
+
+            def forward(self, x):
+                skip = self.stem(x)
+                h = self.layer(skip)
+                skip += h
+                return self.head(skip)
+
+        model = Residual()
+        model.stem.requires_grad_(not frozen)
+        cut = Cut(model, ["layer"])
+        recording = cut.encode(x)
+        for _ in range(2):
+            assert torch.equal(cut.replay(recording), model(x))
+
+    def test_code_that_begins_to_do_so_later_is_detected(self, x):
+        class Later(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.stem, self.layer, self.head = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 3)
+                self.stem.requires_grad_(False)
+                self.in_place = False
+
+            def forward(self, x):
+                skip = self.stem(x)
+                h = self.layer(skip)
+                if self.in_place:
+                    skip += 1
+                return self.head(h + skip)
+
+        model = Later()
+        cut = Cut(model, ["layer"])
+        cut.encode(x)
+        model.in_place = True
+        with pytest.raises(LayerError, match="changes an output of Linear in place"):
+            cut.replay(cut.encode(x))
+
+
+class TestModulesThatAreExchanged:
+    def test_a_new_layer_is_found(self, x):
+        model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 3))
+        cut = Cut(model, ["0"])
+        cut.encode(x)
+        model[0] = nn.Linear(4, 4)
+        assert torch.equal(cut.encode(x).latent, model[0](x))
+
+    def test_a_layer_that_is_gone_is_an_error(self, x):
+        model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 3))
+        cut = Cut(model, ["1"])
+        del model[1]
+        with pytest.raises(LayerError, match="found '1'"):
+            cut.encode(x)
+
+
+def test_a_module_called_input_comes_before_the_input_itself(x):
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.input, self.head = nn.Linear(4, 4), nn.Linear(4, 3)
+
+        def forward(self, x):
+            return self.head(self.input(x))
+
+    model = Named()
+    assert torch.equal(Cut(model, ["input"]).encode(x).latent, model.input(x))
+
+
+@pytest.mark.parametrize("kind", ["tensor", "tuple", "mapping"])
+def test_inputs_of_any_kind(kind, x):
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.head = nn.Linear(4, 4), nn.Linear(4, 3)
+
+        def forward(self, a, b=0.0):
+            return {"logits": self.head(self.layer(a) + b)}
+
+    model, b = Two(), torch.randn(6, 4)
+    inputs = {"tensor": x, "tuple": (x, b), "mapping": {"b": b, "a": x, "labels": torch.ones(6)}}[kind]
+    cut = Cut(model, ["layer"])
+    expected = model(x, 0.0 if kind == "tensor" else b)["logits"]
+    assert torch.equal(cut.replay(cut.encode(inputs)), expected)
+
+
+def test_a_model_without_logits(x):
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 3))
+    model.register_forward_hook(lambda module, args, output: "text")
+    with pytest.raises(InputError, match="a model must return logits"):
+        Cut(model, ["0"]).encode(x)
