@@ -4,6 +4,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 from ratlp.losses.base import Loss
+from ratlp.losses.targets import check_labels
 
 
 class TRADES(Loss):
@@ -23,7 +24,8 @@ class TRADES(Loss):
     inner_is_clean = False
 
     def clean(self, logits: Tensor, y: Tensor) -> Tensor:
-        """The mean cross-entropy."""
+        """The mean cross-entropy; the labels are checked here, once a step."""
+        check_labels(logits, y)
         return cross_entropy(logits, y)
 
     def adversarial(self, logits: Tensor, y: Tensor, clean_logits: Tensor) -> Tensor:
