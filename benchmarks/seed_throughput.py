@@ -79,9 +79,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     rates = measure(options.rounds)
-    ratios = {
-        name: [a / b for a, b in zip(rates["stacked"], values, strict=True)] for name, values in rates.items()
-    }
+    ratios = {name: [a / b for a, b in zip(rates["stacked"], values, strict=True)] for name, values in rates.items()}
     lines = [f"{'way':<16} {'nets/s':>8} {'min':>8} {'max':>8}   stacked is faster by (min - max)"]
     for name, values in rates.items():
         r = ratios[name]

@@ -12,9 +12,7 @@ import ratlp
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(
-    module.name
-    for module in pkgutil.walk_packages(ratlp.__path__, "ratlp.")
-    if not module.name.endswith("__main__")
+    module.name for module in pkgutil.walk_packages(ratlp.__path__, "ratlp.") if not module.name.endswith("__main__")
 )
 # Command, drawings and prose that need a terminal or a whole set of results; and the objective's inner parts.
 WITHOUT_EXAMPLES = {
@@ -23,8 +21,13 @@ WITHOUT_EXAMPLES = {
     "ratlp.cli.app",
     "ratlp.cli.progress",
     "ratlp.cli.reproduce",
+    "ratlp.latent.encode",
+    "ratlp.latent.recording",
+    "ratlp.latent.replay",
+    "ratlp.losses.base",
     "ratlp.objective.early_backward",
     "ratlp.objective.gradient_scale",
+    "ratlp.perturbations.ball",
     "ratlp.perturbations.base",
     "ratlp.report.alt",
     "ratlp.report.figures",

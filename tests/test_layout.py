@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "ratlp"
 LAYERS = [
     {"errors"},
-    {"perturbations", "latent"},
+    {"perturbations", "latent", "losses"},
     {"attacks", "bounds"},
     {"objective", "certificates"},
     {"data", "models"},

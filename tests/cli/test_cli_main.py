@@ -24,9 +24,7 @@ def test_help_names_the_subcommands(capsys):
 
 
 def test_as_a_module():
-    done = subprocess.run(
-        [sys.executable, "-m", "ratlp", "--version"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-m", "ratlp", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"ratlp {ratlp.__version__}\n"
 
 

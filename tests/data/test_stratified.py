@@ -35,9 +35,7 @@ def test_every_split_is_standardised_by_its_own_training_part() -> None:
 
 @settings(max_examples=60)
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=6), st.integers(0, 99))
-def test_what_passes_the_check_can_be_split_with_every_class_in_training(
-    counts: list[int], seed: int
-) -> None:
+def test_what_passes_the_check_can_be_split_with_every_class_in_training(counts: list[int], seed: int) -> None:
     y = np.repeat(np.arange(len(counts)), counts)
     try:
         check_stratifiable(y, "y")

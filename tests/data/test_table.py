@@ -39,9 +39,7 @@ def rows(first: str, *, header: str = "age,label") -> str:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".CSV", ".Parquet"])
-def test_a_table_is_standardised_by_the_training_part(
-    tmp_path: Path, frame: pd.DataFrame, suffix: str
-) -> None:
+def test_a_table_is_standardised_by_the_training_part(tmp_path: Path, frame: pd.DataFrame, suffix: str) -> None:
     path = tmp_path / f"mine{suffix}"
     if suffix.lower() == ".csv":
         frame.to_csv(path, index=False)

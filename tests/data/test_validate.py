@@ -73,8 +73,7 @@ def test_whole_labels_of_any_type_become_int64(y: list[float]) -> None:
     [
         (
             [[0, 1], [np.nan, np.nan], [-np.inf, 0]],
-            "x must be finite; found 2 NaN and 1 infinite "
-            "values, the first at index [1, 0]: remove or replace them",
+            "x must be finite; found 2 NaN and 1 infinite values, the first at index [1, 0]: remove or replace them",
         ),
         (
             [0, 1, np.inf],
@@ -93,13 +92,11 @@ def test_values_that_are_not_finite_are_counted_and_placed(x: list[float], messa
     [
         (
             [1, 2, 3],
-            "y must hold the labels 0..C-1, every class present; found labels from 1 to 3 "
-            "without 0: renumber them",
+            "y must hold the labels 0..C-1, every class present; found labels from 1 to 3 without 0: renumber them",
         ),
         (
             [0, 1, 3],
-            "y must hold the labels 0..C-1, every class present; found labels from 0 to 3 "
-            "without 2: renumber them",
+            "y must hold the labels 0..C-1, every class present; found labels from 0 to 3 without 2: renumber them",
         ),
         ([0, 0, 0], "y must hold at least 2 classes; found only label 0"),
     ],

@@ -40,9 +40,7 @@ def test_ridiculous_ranges_give_a_grid_and_a_figure_of_sensible_size(scale):
     rng = np.random.default_rng(0)
     train, test = rng.normal(size=(40, 2)), rng.normal(size=(10, 2)) * scale
     labels = np.arange(40) % 2
-    source = GivenSource(
-        "far", (train, labels), (test, labels[:10]), scaling=STANDARDISED, split_rule="given"
-    )
+    source = GivenSource("far", (train, labels), (test, labels[:10]), scaling=STANDARDISED, split_rule="given")
     found = boundaries(Trials(source, range(1)), SHORT)
     for axis in (found[0].x, found[0].y):
         assert 2 <= len(axis) <= 601

@@ -40,6 +40,19 @@ def test_accuracies_equal_those_of_each_net_alone(source):
         assert found["latent_fgsm"][i] == pytest.approx(expected, abs=1.01 * step)
 
 
+def test_the_attack_does_not_weaken_where_the_nets_are_confident():
+    stack, like = trained(Digits(), seeds=1)
+    with torch.no_grad():
+        stack.net.classifier.weight.mul_(20)  # same decisions, and 1 - p_y rounds to 0 in float32
+        stack.net.classifier.bias.mul_(20)
+    x, y, net = stack.x_test[0], stack.y_test[0], unstack(stack.net, like, 0)
+    expected = fgsm_accuracy(net.double(), x.double(), y, 0.1, (0.0, 1.0))
+    weaker = fgsm_accuracy(net.float(), x, y, 0.1, (0.0, 1.0))
+    found = accuracies(stack, eps=0.1, bounds=(0.0, 1.0))["input_fgsm"][0]
+    assert found == pytest.approx(expected, abs=0.3)
+    assert weaker > found + 2
+
+
 def test_scale_of_the_latent_and_the_head():
     stack, like = trained(Moons(n=300))
     measured = Measurements.of(stack, bounds=None)

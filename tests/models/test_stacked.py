@@ -9,8 +9,7 @@ from ratlp.models import LATENT_ACTIVATIONS, mlp, stack, unstack
 @pytest.mark.parametrize("activation", LATENT_ACTIVATIONS)
 def test_each_net_computes_what_it_computed_alone(activation):
     nets = [
-        mlp(3, classes=2, hidden=(5, 4), latent_activation=LATENT_ACTIVATIONS[activation]).double()
-        for _ in range(4)
+        mlp(3, classes=2, hidden=(5, 4), latent_activation=LATENT_ACTIVATIONS[activation]).double() for _ in range(4)
     ]
     x = torch.randn(4, 6, 3).double()
     together = stack(nets)(x)

@@ -82,9 +82,7 @@ class TestAgainstAlgorithm1:
 
     def test_tied_weights_across_the_cut(self):
         shared = nn.Linear(6, 6)
-        model = EncoderClassifier(
-            nn.Sequential(shared, nn.Tanh()), nn.Sequential(shared, nn.Linear(6, 3))
-        ).double()
+        model = EncoderClassifier(nn.Sequential(shared, nn.Tanh()), nn.Sequential(shared, nn.Linear(6, 3))).double()
         x = torch.randn(20, 6).double()
         y = labels(x)
         RATLP(model, layer="encoder", eps=0.1)(x, y).loss.backward()
@@ -110,6 +108,32 @@ class TestAgainstAlgorithm1:
 
         assert calls == [1]
         assert_same([model.classifier[0].weight.grad], [2 * expected[4]], relative=1e-10)
+
+    def test_what_is_trained_beside_the_models_own_parameters(self):
+        model, x = deep_head_mlp()
+        y = labels(x)
+        adapter = torch.zeros(16, dtype=torch.float64, requires_grad=True)
+        temperature = torch.ones((), dtype=torch.float64, requires_grad=True)
+        model.classifier[0].register_forward_hook(lambda module, args, output: output + adapter)
+
+        def loss(logits, target):
+            return cross_entropy(logits / temperature, target, reduction="none")
+
+        RATLP(model, layer="encoder", eps=0.1, loss=loss)(x, y).loss.backward()
+
+        def heated(z):
+            return model.classifier(z) / temperature
+
+        trained = [adapter, temperature, *model.parameters()]
+        expected = gradients(literal_loss(model.encoder, heated, x, y, eps=0.1, weight=1.0), trained)
+        assert_same([p.grad for p in trained], expected, relative=1e-10)
+
+    def test_the_model_may_be_exchanged(self):
+        model, x = deep_head_mlp()
+        objective = RATLP(mlp(6, classes=3), layer="encoder", eps=0.1)
+        objective.model = model
+        objective(x, labels(x)).loss.backward()
+        assert all(p.grad is not None for p in model.parameters())
 
 
 class TestOutput:
@@ -195,7 +219,11 @@ class TestCost:
             nn.Sequential(nn.Linear(2, 4), in_f, nn.Linear(4, 4)),
             nn.Sequential(nn.Linear(4, 4), in_g, nn.Linear(4, 2)),
         )
-        RATLP(model, layer="encoder", eps=0.1)(torch.randn(5, 2), labels(torch.ones(5), 2)).loss.backward()
+        objective, x = RATLP(model, layer="encoder", eps=0.1), torch.randn(5, 2)
+        objective(x, labels(x, 2))  # the first batch is looked at once more
+        in_f.counts.update(forward=0, backward=0)
+        in_g.counts.update(forward=0, backward=0)
+        objective(x, labels(x, 2)).loss.backward()
         assert in_f.counts == {"forward": 1, "backward": 1}
         assert in_g.counts == {"forward": 2, "backward": 2}
 
@@ -277,6 +305,12 @@ class TestTrainingLoops:
 
 
 class TestErrors:
+    def test_targets_that_require_gradients(self):
+        model, x = deep_head_mlp()
+        y = torch.full((20, 3), 1 / 3, dtype=torch.float64, requires_grad=True)
+        with pytest.raises(InputError, match="targets must not require gradients"):
+            RATLP(model, layer="encoder", eps=0.1)(x, y)
+
     @pytest.mark.parametrize("eps", [-0.1, math.nan, math.inf])
     def test_eps(self, eps):
         with pytest.raises(InputError, match=f"eps must be finite and >= 0; found {eps}"):

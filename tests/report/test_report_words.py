@@ -72,9 +72,7 @@ def test_a_violation_of_the_right_constants_is_called_a_bug(reproduction):
 
 def test_ablation_compares_the_ends_of_each_parameter(reproduction):
     sentences = ablation_sentences(reproduction.ablation)
-    assert sentences[0].startswith(
-        "Training budget eps_z, 0 to 1: the mean latent magnitude goes from 1.10 to 11.71"
-    )
+    assert sentences[0].startswith("Training budget eps_z, 0 to 1: the mean latent magnitude goes from 1.10 to 11.71")
     assert len(sentences) == 3
     assert ablation_sentences(()) == []
 

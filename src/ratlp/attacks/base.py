@@ -1,7 +1,7 @@
 """The inner problem, and what every maximiser of it can do."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import torch
@@ -9,54 +9,101 @@ from torch import Tensor
 
 from ratlp.perturbations import PerturbationSet
 
+Deltas = tuple[Tensor, ...]
+"""One perturbation for each point."""
+
 
 class InnerProblem:
-    """max over d in S(point) of loss_at(point + d).
+    """max over d_i in S_i(z_i) of loss(z_1 + d_1, z_2 + d_2, ...): one point, or several that are moved together.
 
     Args:
-        loss_at: Maps a perturbed point `[batch, *latent]` to the loss, a scalar.
-        point: `[batch, *latent]`, detached.
-        perturbation: The set S.
-        gradient: The loss's gradient at `point`, where it is known already: training has it from the clean
-            backward pass, at no cost.
+        losses_at: Maps perturbations to the loss of each sample, `[batch]`, or to a scalar for the whole batch.
+        points: `[batch, *latent]` each, detached.
+        perturbations: The set of each point.
+        masks: For each point, what may be moved, broadcastable to it; None for all of it. Padding is held so.
+        gradients: The loss's gradients at d = 0, up to a positive factor per sample, where they are known
+            already: training has them from the clean backward pass, at no cost.
 
     Example:
         >>> from ratlp.perturbations import LInf
-        >>> problem = InnerProblem(lambda z: (z**2).sum(), torch.tensor([3.0, -1.0]), LInf(0.5))
-        >>> problem.gradient
-        tensor([ 6., -2.])
+        >>> point = torch.tensor([[3.0, -1.0]])
+        >>> problem = InnerProblem(lambda d: (point + d[0]).square().sum(1), [point], [LInf(0.5)])
+        >>> problem.gradients
+        (tensor([[ 6., -2.]]),)
     """
 
     def __init__(
         self,
-        loss_at: Callable[[Tensor], Tensor],
-        point: Tensor,
-        perturbation: PerturbationSet,
+        losses_at: Callable[[Deltas], Tensor],
+        points: Sequence[Tensor],
+        perturbations: Sequence[PerturbationSet],
         *,
-        gradient: Tensor | None = None,
+        masks: Sequence[Tensor | None] | None = None,
+        gradients: Sequence[Tensor] | None = None,
     ) -> None:
-        self.loss_at = loss_at
-        self.point = point
-        self.perturbation = perturbation
-        if gradient is not None:
-            self.gradient = gradient
+        self._losses_at = losses_at
+        self.points = tuple(points)
+        self.perturbations = tuple(perturbations)
+        self._masks = tuple(masks) if masks is not None else (None,) * len(self.points)
+        if gradients is not None:
+            self.gradients = self._masked(gradients)
 
     @cached_property
-    def gradient(self) -> Tensor:
-        """The loss's gradient at the unperturbed point; no parameter's `.grad` is touched."""
-        return self.gradient_at(self.point)
+    def gradients(self) -> Deltas:
+        """The gradients at d = 0; no parameter's `.grad` is touched."""
+        return self.losses_and_gradients(self.zeros())[1]
 
-    def gradient_at(self, point: Tensor) -> Tensor:
-        """The loss's gradient at `point`; no parameter's `.grad` is touched."""
+    def losses(self, deltas: Deltas) -> Tensor:
+        """The loss of each sample at the perturbed points, `[batch]`, or a scalar; without a graph."""
+        with torch.no_grad():
+            return self._losses_at(deltas)
+
+    def losses_and_gradients(self, deltas: Deltas) -> tuple[Tensor, Deltas]:
+        """The losses, and the gradient of their sum in each perturbation; no parameter's `.grad` is touched."""
         with torch.enable_grad():
-            point = point.detach().requires_grad_()
-            (gradient,) = torch.autograd.grad(self.loss_at(point), point)
-        return gradient
+            leaves = tuple(delta.detach().requires_grad_() for delta in deltas)
+            losses = self._losses_at(leaves)
+            found = torch.autograd.grad(losses.sum(), leaves, allow_unused=True)
+        gradients = [torch.zeros_like(d) if g is None else g for d, g in zip(leaves, found, strict=True)]
+        return losses.detach(), self._masked(gradients)
+
+    def zeros(self) -> Deltas:
+        """No perturbation."""
+        return tuple(torch.zeros_like(point) for point in self.points)
+
+    def random(self) -> Deltas:
+        """A random perturbation in each set."""
+        drawn = (set_.random(point) for set_, point in zip(self.perturbations, self.points, strict=True))
+        return self._masked(tuple(drawn))
+
+    def linear_maximum(self, gradients: Deltas) -> Deltas:
+        """In each set the maximiser of <gradient, d>."""
+        parts = zip(self.perturbations, gradients, self.points, strict=True)
+        return tuple(set_.linear_maximum(gradient, point) for set_, gradient, point in parts)
+
+    def step(self, deltas: Deltas, gradients: Deltas, *, step_size: float) -> Deltas:
+        """A step of `step_size` radii along the steepest direction of each set, projected back into it."""
+        parts = zip(self.perturbations, deltas, gradients, self.points, strict=True)
+        return tuple(
+            set_.project(delta + step_size * set_.steepest(gradient, point), point)
+            for set_, delta, gradient, point in parts
+        )
+
+    def _masked(self, tensors: Sequence[Tensor]) -> Deltas:
+        return tuple(
+            tensor if mask is None else tensor * mask for tensor, mask in zip(tensors, self._masks, strict=True)
+        )
 
 
 class Maximiser(ABC):
-    """Finds a perturbation of high loss. A new maximiser is one file with one subclass."""
+    """Finds perturbations of high loss. A new maximiser is one file with one subclass.
+
+    Attributes:
+        starts_at_zero: Whether the gradient at d = 0 is used; training then provides it.
+    """
+
+    starts_at_zero: bool
 
     @abstractmethod
-    def __call__(self, problem: InnerProblem) -> Tensor:
-        """A perturbation d in `problem.perturbation`, shaped as the point, detached."""
+    def __call__(self, problem: InnerProblem) -> Deltas:
+        """A perturbation in each of `problem.perturbations`, detached."""

@@ -1,27 +1,28 @@
 """The fast gradient sign method: one step along the gradient at the clean point."""
 
-from torch import Tensor
-
-from ratlp.attacks.base import InnerProblem, Maximiser
+from ratlp.attacks.base import Deltas, InnerProblem, Maximiser
 
 
 class FGSM(Maximiser):
     r"""d = argmax over d in S of <gradient, d>; in the L-inf ball d = eps * sign(gradient).
 
-    Goodfellow, Shlens and Szegedy (arXiv 1412.6572); RAT-LP's section 3.3 takes this step in latent space.
+    Goodfellow, Shlens and Szegedy (arXiv 1412.6572); RAT-LP's section 3.3 takes this step in latent space. With
+    several layers each takes its step from the one shared gradient, as in SLAT (Park and Lee, arXiv 2104.01575).
     It needs no gradient beside the one at the clean point.
 
     Example:
         >>> import torch
         >>> from ratlp.perturbations import LInf
-        >>> problem = InnerProblem(lambda z: (z**2).sum(), torch.tensor([3.0, -1.0]), LInf(0.5))
-        >>> FGSM()(problem)
-        tensor([ 0.5000, -0.5000])
+        >>> point = torch.tensor([[3.0, -1.0]])
+        >>> FGSM()(InnerProblem(lambda d: (point + d[0]).square().sum(1), [point], [LInf(0.5)]))
+        (tensor([[ 0.5000, -0.5000]]),)
     """
 
-    def __call__(self, problem: InnerProblem) -> Tensor:
+    starts_at_zero = True
+
+    def __call__(self, problem: InnerProblem) -> Deltas:
         """The maximiser of the loss's linearisation at the clean point."""
-        return problem.perturbation.linear_maximum(problem.gradient, problem.point)
+        return problem.linear_maximum(problem.gradients)
 
     def __repr__(self) -> str:
         return "FGSM()"

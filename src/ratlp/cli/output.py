@@ -59,7 +59,7 @@ class OutputFolder:
         try:
             found = json.loads(existing.read_bytes())
             ours, names = found["schema"] == schema, set(found.get("files", []))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             ours, names = False, set()
         if not ours:
             raise InputError(

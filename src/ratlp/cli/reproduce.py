@@ -5,19 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 
 from ratlp.cli.output import OutputFolder
 from ratlp.cli.progress import terminal_progress
 from ratlp.data import Source, load_source
-from ratlp.experiments import SCHEMA, Setting, check_searchable, reproduce
+from ratlp.experiments import LARGE, SCHEMA, Setting, check_searchable, reproduce
 from ratlp.report import gain_sentences, output_files, table1_markdown, verdict_sentences
 
 
 def reproduce_command(
     seeds: Annotated[
         int | None,
-        typer.Option(min=2, help="Nets per method (default: 100 on moons, else 20, or 5 on large data)."),
+        typer.Option(min=2, max=100_000, help="Nets per method (default: 100 on moons, else 20, or 5 on large data)."),
     ] = None,
     out: Annotated[
         Path | None,
@@ -50,7 +51,10 @@ def reproduce_command(
     setting = Setting.for_data(source.features, n_train)
     setting = setting if epochs is None else replace(setting, epochs=epochs)
     is_moons = source.kind == "moons"
-    count = seeds or (100 if is_moons else 20 if n_train < 10_000 else 5)
+    small = n_train < LARGE
+    count = seeds or (100 if is_moons else 20 if small else 5)
+    if small:
+        torch.set_num_threads(1)  # more gain little on tiny nets, and lose much on a machine that is busy
     ablate = is_moons if ablation is None else ablation
     # Without --out: the same command into another folder writes the same bytes.
     words = ["ratlp", "reproduce", "--data", data, *(["--label", label] if source.kind == "file" else [])]

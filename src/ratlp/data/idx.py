@@ -106,8 +106,7 @@ def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
         sizes = " x ".join(map(str, shape))
         found = f"only {len(payload)}" if len(payload) < expected else "more"
         raise InputError(
-            f"{path} must hold {expected} bytes after its header, for {sizes}; "
-            f"found {found}: fetch the file again"
+            f"{path} must hold {expected} bytes after its header, for {sizes}; found {found}: fetch the file again"
         )
     return np.frombuffer(payload, np.uint8).reshape(shape)
 

@@ -38,6 +38,8 @@ def load_source(spec: str | Path, *, label: str = "label") -> Source:
     if spec == "digits":
         return Digits()
     path = Path(spec)
+    if not _is_text(str(spec)):
+        raise InputError(f"the data's path must be valid UTF-8; found {str(spec)!r}: rename it")
     with reading(path, _ACCEPTED):  # a folder above it may be closed to the user
         exists = spec != "" and path.exists()  # an empty path would mean the current folder
         is_folder, is_file = exists and path.is_dir(), exists and path.is_file()
@@ -49,3 +51,12 @@ def load_source(spec: str | Path, *, label: str = "label") -> Source:
         return read_table(path, label=label)
     found = "which is of another kind" if exists else "which is no name, file or folder"
     raise InputError(f"data must be {_ACCEPTED}; found {str(spec)!r}, {found}: check the spelling")
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written down: the system hands over other bytes as lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -75,8 +75,7 @@ def _arrays(path: Path) -> dict[str, Array]:
     with reading(path, "an .npz file"), path.open("rb") as stream:
         if not zipfile.is_zipfile(stream):  # np.load would take it for a pickle
             raise InputError(
-                f"{path} must be a zip archive as numpy.savez writes it; found other or "
-                "truncated bytes: save it again"
+                f"{path} must be a zip archive as numpy.savez writes it; found other or truncated bytes: save it again"
             )
         stream.seek(0)
         with np.load(stream, allow_pickle=False) as archive:
@@ -106,6 +105,4 @@ def _array(path: Path, archive: "np.lib.npyio.NpzFile", name: str) -> Array:
 
 def _examples(path: Path, arrays: dict[str, Array], suffix: str) -> tuple[Array, NDArray[np.int64]]:
     x_name, y_name = f"x{suffix}", f"y{suffix}"
-    return checked_examples(
-        arrays[x_name], arrays[y_name], x_name=f"{path}: {x_name}", y_name=f"{path}: {y_name}"
-    )
+    return checked_examples(arrays[x_name], arrays[y_name], x_name=f"{path}: {x_name}", y_name=f"{path}: {y_name}")

@@ -88,9 +88,7 @@ def _csv(path: Path) -> Any:
         frame = pandas.read_csv(path, low_memory=False)
     # pandas takes the surplus values of long rows for an index and shifts the columns.
     if not isinstance(frame.index, pandas.RangeIndex):
-        raise InputError(
-            f"{path} must have as many values in each row as column names; found more: check the header"
-        )
+        raise InputError(f"{path} must have as many values in each row as column names; found more: check the header")
     return frame
 
 
@@ -128,9 +126,7 @@ def _labels(column: Any, name: str) -> Array:
 def _check_complete(column: Any, name: str) -> None:
     missing = int(column.isna().sum())
     if missing:
-        raise InputError(
-            f"{name} must have a value in every row; found {missing} missing: fill them or drop the rows"
-        )
+        raise InputError(f"{name} must have a value in every row; found {missing} missing: fill them or drop the rows")
 
 
 def _is_number(value: Any) -> bool:

@@ -38,9 +38,7 @@ def checked_examples(x: Array, y: Array, *, x_name: str, y_name: str) -> tuple[A
         array([0, 1])
     """
     if x.ndim < 2:
-        raise InputError(
-            f"{x_name} must be [n, *features]; found shape {x.shape}: reshape it, one row per example"
-        )
+        raise InputError(f"{x_name} must be [n, *features]; found shape {x.shape}: reshape it, one row per example")
     if y.ndim != 1:
         raise InputError(
             f"{y_name} must be one label per example, [n]; found shape {y.shape}: flatten it "
@@ -48,8 +46,7 @@ def checked_examples(x: Array, y: Array, *, x_name: str, y_name: str) -> tuple[A
         )
     if len(x) != len(y):
         raise InputError(
-            f"{x_name} and {y_name} must be of one length; found {len(x)} and {len(y)}: "
-            "give every input one label"
+            f"{x_name} and {y_name} must be of one length; found {len(x)} and {len(y)}: give every input one label"
         )
     if x.size == 0:
         raise InputError(f"{x_name} must hold examples; found shape {x.shape}: check how it was saved")

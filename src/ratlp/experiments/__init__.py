@@ -27,10 +27,11 @@ from ratlp.experiments.results import (
     TheoremCheck,
 )
 from ratlp.experiments.search import SearchSpace, check_searchable
-from ratlp.experiments.setting import Setting
+from ratlp.experiments.setting import LARGE, Setting
 from ratlp.experiments.statistics import Summary
 
 __all__ = [
+    "LARGE",
     "METHODS",
     "METRICS",
     "SCHEMA",

@@ -29,8 +29,7 @@ def ablation(trials: Trials, setting: Setting) -> tuple[AblationRow, ...]:
         [0.1, 0.3, 1.0, 3.0, 10.0]
     """
     return tuple(
-        _row(trials, varied, method, parameter, value)
-        for parameter, value, varied, method in _variations(setting)
+        _row(trials, varied, method, parameter, value) for parameter, value, varied, method in _variations(setting)
     )
 
 

@@ -7,7 +7,8 @@ import torch
 
 from ratlp.models import INITIALISATIONS, LATENT_ACTIVATIONS, EncoderClassifier, initialise, mlp
 
-_LARGE = 10_000
+LARGE = 10_000
+"""Training samples from which on data counts as large."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Setting:
         """
         width = 2 ** round(math.log2(8 * math.sqrt(math.prod(features))))
         setting = cls(hidden=(min(max(width, 32), 512),))
-        if n_train < _LARGE:
+        if n_train < LARGE:
             return setting
         return replace(setting, epochs=10, batch_size=128, lr=0.001)
 

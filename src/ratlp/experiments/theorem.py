@@ -93,7 +93,7 @@ def _measure(weight: Tensor, bias: Tensor, z: Tensor, y: Tensor, eps: float) -> 
     # g'(z') = g(z' / L_g) has L_g' = 1; the ball of radius eps around z' = L_g z is one of radius eps / L_g
     # here. A head of zeros is constant, rescaled or not.
     normalised = exact_maximum(weight, bias, z, y, eps=eps / lipschitz if lipschitz else eps) - clean
-    delta = FGSM()(InnerProblem(lambda point: losses(point).sum(), z, LInf(eps)))
+    (delta,) = FGSM()(InnerProblem(lambda deltas: losses(z + deltas[0]), [z], [LInf(eps)]))
     paper = torch.full_like(clean, eps)
     return _Net(
         lipschitz=lipschitz,

@@ -143,9 +143,7 @@ def train_one(member: Member, setting: Setting, method: Method) -> nn.Module:
     return net
 
 
-def loss_function(
-    model: nn.Module, layer: str, setting: Setting, method: Method
-) -> Callable[[Tensor, Tensor], Tensor]:
+def loss_function(model: nn.Module, layer: str, setting: Setting, method: Method) -> Callable[[Tensor, Tensor], Tensor]:
     """The training loss of a method, as a function of a batch."""
     if method == "standard":
         return lambda x, y: cross_entropy(model(x), y)

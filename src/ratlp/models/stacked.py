@@ -68,8 +68,7 @@ def _check_stackable(net: nn.Module) -> None:
         if isinstance(module, nn.Linear):
             if module.bias is None:
                 raise InputError(
-                    f"a stack needs linear layers with a bias; found none in {name!r}: "
-                    "build it with bias=True"
+                    f"a stack needs linear layers with a bias; found none in {name!r}: build it with bias=True"
                 )
         elif [*module.parameters(recurse=False), *module.buffers(recurse=False)]:
             raise InputError(

@@ -8,6 +8,7 @@
 >>> out.loss.backward()
 """
 
+from ratlp.objective.adversarial_pass import AdversarialPass
 from ratlp.objective.rat_lp import RATLP, RATLPOutput
 
-__all__ = ["RATLP", "RATLPOutput"]
+__all__ = ["RATLP", "AdversarialPass", "RATLPOutput"]

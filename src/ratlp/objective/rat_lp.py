@@ -1,38 +1,46 @@
-"""RAT-LP: the paper's Equation (section 3.3) and Algorithm 1, at their least cost."""
+"""RAT-LP: the paper's Equation (section 3.3) and Algorithm 1, for any layer, set, maximiser and loss."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
-from ratlp.attacks import FGSM, InnerProblem, Maximiser
+from ratlp.attacks import FGSM, Deltas, InnerProblem, Maximiser
 from ratlp.errors import InputError
 from ratlp.latent import Cut, Recording
-from ratlp.objective.early_backward import EarlyBackward
-from ratlp.objective.running_statistics import running_statistics_held
+from ratlp.latent.buffers import Watch
+from ratlp.latent.trees import tensors
+from ratlp.losses import CrossEntropy, CustomLoss, Loss
+from ratlp.losses.custom import LossFunction
+from ratlp.objective.adversarial_pass import AdversarialPass, RandomState
+from ratlp.objective.early_backward import CleanPass, EarlyBackward, attached
 from ratlp.perturbations import LInf, PerturbationSet
+
+Latents = Tensor | tuple[Tensor, ...]
+"""One tensor where one layer was named, a tuple where a list was."""
 
 
 class RATLPOutput(NamedTuple):
     """What one call of the objective returns.
 
     Attributes:
-        loss: clean_loss + weight * adversarial_loss, a scalar; call `.backward()` on it.
-        clean_loss: Mean cross-entropy of the clean batch, a scalar. Differentiable, once.
-        adversarial_loss: Mean cross-entropy at z + delta, a scalar. Differentiable.
+        loss: clean_weight * clean_loss + weight * adversarial_loss, a scalar; call `.backward()` on it.
+        clean_loss: Of the clean batch, a scalar. Differentiable, once.
+        adversarial_loss: At z + delta, a scalar. Differentiable.
         logits: `[batch, classes]` of the clean batch, detached: their backward pass is done already.
-        latent: z = f(x), `[batch, *latent]`, attached to f's graph.
-        delta: The perturbation, `[batch, *latent]`, detached.
+        latent: z = f(x), `[batch, *latent]`, a tuple if `layer` was a list. That of the layer that returns first
+            is attached to f's graph, so that it can be penalised; the others are detached.
+        delta: The perturbation, `[batch, *latent]`, detached; a tuple likewise.
     """
 
     loss: Tensor
     clean_loss: Tensor
     adversarial_loss: Tensor
     logits: Tensor
-    latent: Tensor
-    delta: Tensor
+    latent: Latents
+    delta: Latents
 
 
 class RATLP(nn.Module):
@@ -48,25 +56,30 @@ class RATLP(nn.Module):
 
     A step costs one forward and backward pass of f and two of g: the backward pass that yields grad_z yields
     g's clean gradients too, and they are kept for `loss.backward()`. Compared with standard training that is
-    1 + (g's share of a standard step).
+    1 + (g's share of a standard step). Every further step of a maximiser costs one forward and backward pass of
+    g. f runs once, whatever the maximiser.
 
-    The clean pass alone moves BatchNorm's running statistics; the adversarial pass normalises with its own
-    batch's statistics. Dropout draws anew in each pass of g. Wrap this module, not the model, in
-    `DistributedDataParallel`. Under float16 autocast the early gradients carry a dynamic loss scale of their
-    own, so that they do not underflow.
+    Wrap this module, not the model, in `DistributedDataParallel`. Under float16 autocast the early gradients
+    carry a dynamic loss scale of their own, so that they do not underflow.
 
     Args:
-        model: Maps a batch `[batch, *input]` to logits `[batch, classes]`.
-        layer: Name of the submodule whose output is the latent z, one floating tensor.
+        model: Any module that gives logits `[batch, classes]`: as a tensor, as `.logits`, as `["logits"]`, or
+            first in a tuple.
+        layer: Name of the submodule whose output is the latent z: a floating tensor, or a tuple or mapping that
+            begins with one. "name#2" for the second call of a module; "input" for the model's input. A list
+            perturbs several layers at once.
         eps: Radius of the L-inf ball, in units of the latent; finite and >= 0. Short for
             `perturbation=LInf(eps)`; give one of the two.
         weight: lambda, the weight of the adversarial loss; finite and >= 0.
-        perturbation: The set S.
+        perturbation: The set S; a list gives one for each layer.
         maximiser: How the inner maximum is sought; one step, `FGSM()`, unless given.
+        loss: What is minimised and climbed: a `Loss`, or a function of logits and target; the sum of both
+            cross-entropies, `CrossEntropy()`, unless given.
+        adversarial_pass: What the adversarial passes do with dropout and BatchNorm.
 
     Raises:
-        InputError: `eps` or `weight` is out of range, or not exactly one of `eps` and `perturbation` is
-            given.
+        InputError: `eps` or `weight` is out of range, not exactly one of `eps` and `perturbation` is given, or
+            the lists differ in length.
         LayerError: `layer` is no submodule of `model`.
 
     Example:
@@ -85,71 +98,159 @@ class RATLP(nn.Module):
         self,
         model: nn.Module,
         *,
-        layer: str,
+        layer: str | Sequence[str],
         eps: float | None = None,
         weight: float = 1.0,
-        perturbation: PerturbationSet | None = None,
+        perturbation: PerturbationSet | Sequence[PerturbationSet] | None = None,
         maximiser: Maximiser | None = None,
+        loss: Loss | LossFunction | None = None,
+        adversarial_pass: AdversarialPass | None = None,
     ) -> None:
         super().__init__()
-        if (eps is None) == (perturbation is None):
-            raise InputError(
-                f"give exactly one of eps and perturbation; found eps={eps} and perturbation={perturbation}"
-            )
         if not (math.isfinite(weight) and weight >= 0):
             raise InputError(f"weight must be finite and >= 0; found {weight}")
         self.model = model
+        self.layer = layer
         self.weight = float(weight)
-        self.perturbation = LInf(eps) if perturbation is None else perturbation  # type: ignore[arg-type]
         self.maximiser = FGSM() if maximiser is None else maximiser
-        self._cut = Cut(model, layer)
+        self.loss = _loss(loss)
+        self.adversarial_pass = AdversarialPass() if adversarial_pass is None else adversarial_pass
+        self._names = (layer,) if isinstance(layer, str) else tuple(layer)
+        self.perturbations = _perturbations(self._names, eps, perturbation)
+        self._cut = Cut(model, self._names)
         self._early_backward = EarlyBackward()
 
-    def forward(self, x: Tensor, y: Tensor) -> RATLPOutput:
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def forward(self, inputs: Any, y: Any) -> RATLPOutput:
         """The loss of one batch and its parts.
 
         Args:
-            x: `[batch, *input]`.
-            y: `[batch]`, class indices.
+            inputs: `[batch, *input]`; a tuple of positional inputs; or a mapping of keyword inputs, in which
+                `labels` are ignored and padding according to `attention_mask` is never perturbed.
+            y: `[batch]`, class indices, or what `loss` takes.
 
         Raises:
-            LayerError: The layer is not called, or does not return one floating tensor.
+            LayerError: The layer is not called, is called more than once, or does not begin with a floating
+                tensor.
             InputError: Called under `torch.inference_mode()`, where no gradient can be had.
         """
         if torch.is_inference_mode_enabled():
-            raise InputError(
-                "the objective needs gradients; found torch.inference_mode(): use torch.no_grad() instead"
-            )
-        recording = self._cut.encode(x)
-        latent = recording.latent
+            raise InputError("the objective needs gradients; found torch.inference_mode(): use torch.no_grad() instead")
+        if any(tensor.requires_grad for tensor in tensors(y)):
+            raise InputError("targets must not require gradients; found some that do: detach them")
+        if self._cut.model is not self.model:  # exchanged since
+            self._cut = Cut(self.model, self._names)
+        recording = self._cut.encode(inputs)
+        taps = tuple(name for name in self._names if name != recording.name)
+        order = (recording.name, *taps)
+        state = RandomState(recording.latent)
+        watch = Watch(self.model)
+        clean = self._clean_pass(recording, taps, y)
+        statistics = watch.changed()
 
-        def clean_loss_at(cut_off: Recording) -> tuple[Tensor, Tensor]:
-            # The clone lets g change its input in place, as ReLU(inplace=True) does.
-            logits = self._cut.replay(cut_off, cut_off.latent.clone())
-            return cross_entropy(logits, y), logits
+        def logits_at(deltas: Deltas, *, final: bool = False) -> Tensor:
+            with self.adversarial_pass.around(self.model, statistics, state, final=final):
+                moved = recording.with_latent(recording.latent + deltas[0])
+                moves = {name: _adding(delta) for name, delta in zip(taps, deltas[1:], strict=True)}
+                return self._cut.replay(moved, taps=moves)
 
-        def adversarial_loss_at(point: Tensor) -> Tensor:
-            with running_statistics_held(self.model):
-                return cross_entropy(self._cut.replay(recording, point), y)
-
-        early = self._early_backward(clean_loss_at, recording, self.model.parameters())
         problem = InnerProblem(
-            adversarial_loss_at, latent.detach(), self.perturbation, gradient=early.latent_gradient
+            lambda deltas: self.loss.inner(logits_at(deltas), y, clean.logits.detach()),
+            clean.points,
+            [self.perturbations[name] for name in order],
+            masks=[_mask(inputs, point) for point in clean.points],
+            gradients=clean.gradients if self.loss.inner_is_clean else None,
         )
-        delta = self.maximiser(problem)
-        adversarial_loss = adversarial_loss_at(latent + delta)
+        deltas = self.maximiser(problem)
+        adversarial = self.loss.adversarial(logits_at(deltas, final=True), y, clean.logits)
+        loss = self.weight * adversarial
+        if self.loss.clean_weight:
+            loss = self.loss.clean_weight * clean.loss + loss
         return RATLPOutput(
-            loss=early.loss + self.weight * adversarial_loss,
-            clean_loss=early.loss,
-            adversarial_loss=adversarial_loss,
-            logits=early.output,
-            latent=latent,
-            delta=delta,
+            loss=loss,
+            clean_loss=clean.loss,
+            adversarial_loss=adversarial,
+            logits=clean.logits.detach(),
+            latent=self._as_named(order, (recording.latent, *clean.points[1:])),
+            delta=self._as_named(order, deltas),
         )
 
     def extra_repr(self) -> str:
-        """The three axes and the weight, for `print(objective)`."""
+        """The choices, for `print(objective)`."""
+        sets = dict.fromkeys(map(repr, self.perturbations.values()))
         return (
-            f"layer={self._cut.layer!r}, perturbation={self.perturbation}, "
-            f"maximiser={self.maximiser}, weight={self.weight:g}"
+            f"layer={self.layer!r}, perturbation={', '.join(sets)}, maximiser={self.maximiser}, "
+            f"weight={self.weight:g}, loss={self.loss}"
         )
+
+    def _clean_pass(self, recording: Recording, taps: tuple[str, ...], y: Any) -> CleanPass:
+        """The clean batch through g, with what the inner problem and the outer loss need of it."""
+
+        def run(source: Recording) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+            seen: dict[str, Tensor] = {}
+            logits = self._cut.replay(source, taps={name: _seeing(seen, name) for name in taps})
+            return self.loss.clean(logits, y), logits, tuple(seen[name] for name in taps)
+
+        in_use = self.loss.clean_weight > 0 and torch.is_grad_enabled()
+        wanted = self.maximiser.starts_at_zero and self.loss.inner_is_clean
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        if self.loss.uses_clean_logits or (in_use and any(map(_is_sharded, trained))):
+            return attached(run, recording, with_gradients=wanted)
+        if in_use or wanted:
+            return self._early_backward(run, recording, trained if in_use else None)
+        with torch.no_grad():
+            return attached(run, recording, with_gradients=False)
+
+    def _as_named(self, order: tuple[str, ...], tensors: tuple[Tensor, ...]) -> Latents:
+        by_name = dict(zip(order, tensors, strict=True))
+        if isinstance(self.layer, str):
+            return by_name[self.layer]
+        return tuple(by_name[name] for name in self._names)
+
+
+def _loss(loss: Loss | LossFunction | None) -> Loss:
+    if loss is None:
+        return CrossEntropy()
+    return loss if isinstance(loss, Loss) else CustomLoss(loss)
+
+
+def _perturbations(
+    names: tuple[str, ...],
+    eps: float | None,
+    perturbation: PerturbationSet | Sequence[PerturbationSet] | None,
+) -> dict[str, PerturbationSet]:
+    """The set of each layer."""
+    if eps is not None and perturbation is None:
+        perturbation = LInf(eps)
+    elif eps is not None or perturbation is None:
+        raise InputError(f"give exactly one of eps and perturbation; found eps={eps} and perturbation={perturbation}")
+    sets = [perturbation] * len(names) if isinstance(perturbation, PerturbationSet) else perturbation
+    if len(sets) != len(names):
+        raise InputError(
+            f"give one perturbation for all layers or one for each; found {len(sets)} for {len(names)} layers"
+        )
+    return dict(zip(names, sets, strict=True))
+
+
+def _is_sharded(parameter: nn.Parameter) -> bool:
+    return hasattr(parameter, "placements")  # a DTensor, without importing torch.distributed
+
+
+def _seeing(seen: dict[str, Tensor], name: str) -> Callable[[Tensor], Tensor]:
+    def see(latent: Tensor) -> Tensor:
+        seen[name] = latent
+        return latent.clone()  # g may change it in place
+
+    return see
+
+
+def _adding(delta: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda latent: latent + delta
+
+
+def _mask(inputs: Any, point: Tensor) -> Tensor | None:
+    """Where a token latent `[batch, tokens, ...]` is not padding; None where there is no attention mask for it."""
+    mask = inputs.get("attention_mask") if isinstance(inputs, Mapping) else None
+    if not isinstance(mask, Tensor) or mask.dim() != 2 or point.dim() < 3 or mask.shape != point.shape[:2]:
+        return None
+    return mask.bool().view(*mask.shape, *[1] * (point.dim() - 2))

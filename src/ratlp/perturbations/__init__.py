@@ -1,12 +1,23 @@
 """Perturbation sets S(z): what an adversary may add to a point, in latent or in input space.
 
 >>> import torch
->>> from ratlp.perturbations import LInf
->>> LInf(eps=0.1).linear_maximum(torch.tensor([2.0, -3.0, 0.0]), torch.zeros(3))
-tensor([ 0.1000, -0.1000,  0.0000])
+>>> from ratlp.perturbations import L2, LInf, rms_per_sample
+>>> LInf(0.1).linear_maximum(torch.tensor([[2.0, -3.0, 0.0]]), torch.zeros(1, 3))
+tensor([[ 0.1000, -0.1000,  0.0000]])
+>>> L2(0.1, per="token", relative_to=rms_per_sample)
+L2(0.1, per='token', relative_to=rms_per_sample)
 """
 
 from ratlp.perturbations.base import PerturbationSet
+from ratlp.perturbations.l2 import L2
 from ratlp.perturbations.linf import LInf
+from ratlp.perturbations.scale import rms_per_channel, rms_per_sample, rms_per_token
 
-__all__ = ["LInf", "PerturbationSet"]
+__all__ = [
+    "L2",
+    "LInf",
+    "PerturbationSet",
+    "rms_per_channel",
+    "rms_per_sample",
+    "rms_per_token",
+]

@@ -36,9 +36,7 @@ class Grid:
             | ---- | --: |
             | a\|b |   9 |
         """
-        body = [
-            [_cell(text, column) for text, column in zip(row, self.columns, strict=True)] for row in self.rows
-        ]
+        body = [[_cell(text, column) for text, column in zip(row, self.columns, strict=True)] for row in self.rows]
         header = [_cell(column.title, Column("")) for column in self.columns]
         widths = [max(3, *(len(row[place]) for row in [header, *body])) for place in range(len(self.columns))]
         rule = [

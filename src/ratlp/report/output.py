@@ -46,7 +46,5 @@ def output_files(reproduction: Reproduction) -> dict[str, bytes]:
         contents[f"{name}.png"] = figure_png(figure)
         contents[f"{name}.svg"] = figure_svg(figure)
     content = reproduction.to_dict() | {"files": sorted([*contents, "results.json"])}
-    contents["results.json"] = (
-        f"{json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)}\n".encode()
-    )
+    contents["results.json"] = f"{json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)}\n".encode()
     return contents

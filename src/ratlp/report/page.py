@@ -36,9 +36,7 @@ def report_page(reproduction: Reproduction, figures: Mapping[str, "Figure"]) -> 
         from jinja2 import Environment, StrictUndefined
     except ImportError as error:
         raise MissingExtraError("jinja2", "cli") from error
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["typeset"] = _typeset
     source = files("ratlp.report").joinpath("report.html").read_text(encoding="utf-8")
     return environment.from_string(source).render(
@@ -57,8 +55,7 @@ def report_page(reproduction: Reproduction, figures: Mapping[str, "Figure"]) -> 
 def _facts(reproduction: Reproduction) -> dict[str, list[tuple[str, str]]]:
     parts = {"Data": reproduction.data, "Training": reproduction.setting}
     return {
-        title: [(key_label(key), value_text(value)) for key, value in part.items()]
-        for title, part in parts.items()
+        title: [(key_label(key), value_text(value)) for key, value in part.items()] for title, part in parts.items()
     }
 
 

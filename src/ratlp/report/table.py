@@ -63,7 +63,7 @@ def new_seed_interval(row: TableRow) -> tuple[float, float]:
         (91.8, 100.0)
     """
     low, high = Summary(row.mean, row.std, row.ci95, row.n_seeds).new_seed_interval()
-    return max(low, 0.0), min(high, 100.0)
+    return clipped((low, high))
 
 
 def table1_grid(rows: Sequence[TableRow]) -> Grid:
@@ -85,7 +85,7 @@ def table1_grid(rows: Sequence[TableRow]) -> Grid:
             METHOD_LABELS[row.method],
             METRIC_LABELS[row.metric],
             f"{row.mean:.1f} ± {row.std:.1f}",
-            _interval(row.ci95),
+            _interval(clipped(row.ci95)),
             *(_paper_cells(row) if with_paper else ()),
         )
         for row in rows
@@ -148,10 +148,7 @@ def search_grid(search: Search) -> Grid:
     """The search's cells."""
     named = [
         *((f"Nearest to the paper, {rank}", row) for rank, row in enumerate(search.nearest, 1)),
-        *(
-            (f"Nearest to its standard row, {rank}", row)
-            for rank, row in enumerate(search.nearest_standard, 1)
-        ),
+        *((f"Nearest to its standard row, {rank}", row) for rank, row in enumerate(search.nearest_standard, 1)),
         *(
             (f"Nearest to its two attacked accuracies, {rank}", row)
             for rank, row in enumerate(search.nearest_attacked, 1)
@@ -201,6 +198,11 @@ def _paper_cells(row: TableRow) -> tuple[str, str]:
 def _search_cells(row: SearchRow, keys: tuple[str, ...]) -> tuple[str, ...]:
     numbers = (f"{row.numbers[key]:.1f}" for key in keys)
     return (*numbers, f"{row.distance:.1f}", str(row.n_seeds), value_text(asdict(row.choices)))
+
+
+def clipped(interval: tuple[float, float]) -> tuple[float, float]:
+    """An interval of accuracies in %, within [0, 100]."""
+    return max(interval[0], 0.0), min(interval[1], 100.0)
 
 
 def _interval(interval: tuple[float, float]) -> str:

@@ -52,8 +52,7 @@ def headline(reproduction: Reproduction) -> str:
     consecutive = len(seeds) > 2 and seeds == tuple(range(seeds[0], seeds[-1] + 1))
     listed = f"{seeds[0]} to {seeds[-1]}" if consecutive else ", ".join(map(str, seeds))
     return (
-        f"Standard training and RAT-LP on {data_label(reproduction.data)}; "
-        f"nets of each: {len(seeds)}, seeds: {listed}."
+        f"Standard training and RAT-LP on {data_label(reproduction.data)}; nets of each: {len(seeds)}, seeds: {listed}."
     )
 
 
@@ -162,14 +161,9 @@ def _head_sentence(theorem: Theorem) -> str:
         (check.method, f"{check.lipschitz.mean:.2f} ± {check.lipschitz.std:.2f}") for check in theorem.methods
     )
     rescaled = [
-        bound.violations
-        for check in theorem.methods
-        for bound in check.bounds
-        if bound.name == "paper_normalised"
+        bound.violations for check in theorem.methods for bound in check.bounds if bound.name == "paper_normalised"
     ]
-    sentence = (
-        f"It sets L_g = 1 “without loss of generality”. Under L-inf, the trained heads have L_g = {norms}."
-    )
+    sentence = f"It sets L_g = 1 “without loss of generality”. Under L-inf, the trained heads have L_g = {norms}."
     if not rescaled:
         return sentence
     return (

@@ -7,7 +7,7 @@ from ratlp.errors import InputError
 from ratlp.experiments.results import METHODS, METRICS, TableRow
 from ratlp.report.figures.style import BLACK, GREY, METHOD_COLOURS, look, new_figure, settle
 from ratlp.report.labels import METHOD_LABELS, METRIC_LABELS
-from ratlp.report.table import new_seed_interval
+from ratlp.report.table import clipped, new_seed_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ def _draw_row(axes: "Axes", row: TableRow) -> None:
     place = METRICS.index(row.metric) + _OFFSETS[row.method]
     colour = METHOD_COLOURS[row.method]
     axes.plot(new_seed_interval(row), (place, place), color=colour, linewidth=2)
-    axes.plot(row.ci95, (place, place), color=colour, linewidth=16, alpha=0.5, solid_capstyle="butt")
+    axes.plot(clipped(row.ci95), (place, place), color=colour, linewidth=16, alpha=0.5, solid_capstyle="butt")
     axes.plot(row.mean, place, "o", color=colour, markersize=7)
     if row.paper is not None:
         axes.plot(row.paper, place, "D", **_PAPER)

@@ -52,9 +52,7 @@ def theorem_figure(theorem: Theorem) -> "Figure":
         axes.tick_params(axis="y", length=0)
         axes.grid(visible=False, axis="y")
         axes.set_ylabel("Claimed bound")
-        axes.set_xlabel(
-            f"Exact increase of the loss / bound (no unit), latent L-inf $\\epsilon$ = {theorem.eps:g}"
-        )
+        axes.set_xlabel(f"Exact increase of the loss / bound (no unit), latent L-inf $\\epsilon$ = {theorem.eps:g}")
         return settle(figure)
 
 

@@ -1,0 +1,67 @@
+"""Step in at the call of a module, outside its hooks and outside `torch.compile`."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+
+Call = Callable[..., Any]
+Handler = Callable[[nn.Module, Call, tuple[Any, ...], dict[str, Any]], Any]
+"""What to do in place of a call: handler(module, original, args, kwargs) gives the call's result."""
+
+
+@contextmanager
+def stepping_in(handlers: Mapping[nn.Module, Handler]) -> Iterator[None]:
+    """While open, a call of each module goes to its handler, which may call the original or not.
+
+    `nn.Module.__call__` asks for `_compiled_call_impl` first, which `nn.Module.compile` sets: that is the one
+    place from which a call can be held back before its hooks run and before compiled code is entered (a hook
+    registered after compilation silently does not fire). Whatever was set there is put back.
+
+    Example:
+        >>> import torch
+        >>> layer = nn.Linear(2, 3)
+        >>> with stepping_in({layer: lambda module, original, args, kwargs: 2 * original(*args, **kwargs)}):
+        ...     doubled = layer(torch.ones(2))
+        >>> torch.equal(doubled, 2 * layer(torch.ones(2)))
+        True
+    """
+    before = {module: vars(module).get("_compiled_call_impl") for module in handlers}
+    try:
+        for module, handler in handlers.items():
+            original = before[module] or module._call_impl
+            object.__setattr__(module, "_compiled_call_impl", _bound(handler, module, original))
+        yield
+    finally:
+        for module, compiled in before.items():
+            if compiled is None:
+                vars(module).pop("_compiled_call_impl", None)
+            else:
+                object.__setattr__(module, "_compiled_call_impl", compiled)
+
+
+def _bound(handler: Handler, module: nn.Module, original: Call) -> Call:
+    return lambda *args, **kwargs: handler(module, original, args, kwargs)
+
+
+def is_compiled(module: nn.Module) -> bool:
+    """Whether calls of the module run compiled code, into which nobody can step."""
+    return vars(module).get("_compiled_call_impl") is not None or uncompiled(module) is not module
+
+
+def uncompiled(module: nn.Module) -> nn.Module:
+    """The module that `torch.compile(module)` wraps; the module itself where it is no such wrapper."""
+    inner = getattr(module, "_orig_mod", None)
+    return inner if isinstance(inner, nn.Module) else module
+
+
+def outside_compiled_code(handler: Handler | None) -> Handler:
+    """A handler whose original is the module's own forward, so that the modules inside are called one by one."""
+
+    def handle(module: nn.Module, original: Call, args: Any, kwargs: Any) -> Any:
+        inner = uncompiled(module)
+        own: Call = module._call_impl if inner is module else inner
+        return own(*args, **kwargs) if handler is None else handler(module, own, args, kwargs)
+
+    return handle
