@@ -1,0 +1,180 @@
+"""From seconds to ratios, limits and a table."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from statistics import median, quantiles
+from typing import Any
+
+from step_cost.measuring import STANDARD, Measured
+from step_cost.subject import DEPTHS, Subject
+from step_cost.variants import INPUT_STEPS, ONE_STEP, PGD_STEPS
+
+INNER = {"inner-4-replay": ("pgd-4-replay", "ratlp"), "inner-4-whole": ("pgd-4-whole", "recompute")}
+"""The inner steps alone: the difference of two variants in the same round."""
+
+Round = dict[str, float]
+"""Of one round and one depth, each variant's time over the standard step's."""
+
+LIMITS: dict[str, Callable[[Round], float]] = {
+    STANDARD: lambda r: 1.0,
+    **dict.fromkeys([*ONE_STEP, "input-fgsm"], lambda r: 1 + r["g"]),
+    "pgd-7": lambda r: INPUT_STEPS * r["inner"] + r["g"],
+    "pgd-4-replay": lambda r: 1 + r["g"] + PGD_STEPS * r["inner"],
+    **dict.fromkeys(
+        ["pgd-4-replay-zero", "pgd-4-whole"], lambda r: 1 + r["g"] + (PGD_STEPS - 1) * r["inner"]
+    ),
+    **dict.fromkeys(INNER, lambda r: PGD_STEPS * r["inner"]),
+}
+"""What the variant needs where nothing is run twice: a standard step, g forth and back for the adversarial
+loss, and g forth and back to the latent for each inner step whose gradient is not known already."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variant at one depth; times are medians over the rounds.
+
+    Attributes:
+        model: Its name.
+        depth: In % of the layers.
+        variant: See `step_cost.variants`.
+        ratio: Time over the standard step of the same round.
+        limit: What it would be with nothing run twice, from g's time alone.
+        spread: The quartiles of the ratio over the rounds.
+        over_limit: Ratio over limit, paired by round; and its quartiles.
+        over_limit_spread: Likewise.
+        memory_ratio: Peak of the allocations over the standard step's; None for differences of variants.
+        layer: The name of the layer.
+        ms: Milliseconds.
+        rounds: How many.
+    """
+
+    model: str
+    depth: int
+    variant: str
+    ratio: float
+    limit: float
+    spread: tuple[float, float]
+    over_limit: float
+    over_limit_spread: tuple[float, float]
+    memory_ratio: float | None
+    layer: str
+    ms: float
+    rounds: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {key: _rounded(value) for key, value in asdict(self).items()}
+
+
+def rows(subject: Subject, measured: Measured) -> list[Row]:
+    """All variants at all depths."""
+    found = []
+    for depth in DEPTHS:
+        rounds = ratios(measured, depth)
+        for variant, limit in LIMITS.items():
+            taking_part = [(number, r) for number, r in enumerate(rounds) if variant in r]
+            if not taking_part:
+                continue
+            values = [r[variant] for _, r in taking_part]
+            over = [r[variant] / limit(r) for _, r in taking_part]
+            seconds = [r[variant] * measured.rounds[n][depth, STANDARD] for n, r in taking_part]
+            memory = measured.memory.get((depth, variant))
+            found.append(
+                Row(
+                    model=subject.name,
+                    depth=depth,
+                    variant=variant,
+                    ratio=median(values),
+                    limit=median(limit(r) for _, r in taking_part),
+                    spread=_quartiles(values),
+                    over_limit=median(over),
+                    over_limit_spread=_quartiles(over),
+                    memory_ratio=memory and memory / measured.memory[depth, STANDARD],
+                    layer=subject.layer(depth),
+                    ms=1e3 * median(seconds),
+                    rounds=len(values),
+                )
+            )
+    return found
+
+
+def ratios(measured: Measured, depth: int) -> list[Round]:
+    """At one depth: each variant over the standard step, by round, with the inner steps alone."""
+    found = []
+    for seconds in measured.rounds:
+        unit = seconds[depth, STANDARD]
+        round_ = {variant: value / unit for (d, variant), value in seconds.items() if d == depth}
+        for name, (whole, part) in INNER.items():
+            if whole in round_:
+                round_[name] = round_[whole] - round_[part]
+        found.append(round_)
+    return found
+
+
+def shares(measured: Measured) -> dict[str, dict[str, float]]:
+    """By depth: g's share of a standard step, and that of a pass of g back to the latent alone."""
+    by_depth = {depth: ratios(measured, depth) for depth in DEPTHS}
+    return {
+        str(depth): {part: round(median(r[part] for r in rounds), 4) for part in ("g", "inner")}
+        for depth, rounds in by_depth.items()
+    }
+
+
+def speedups(measured: Measured) -> list[dict[str, Any]]:
+    """By depth: how much longer the whole model takes than the replay, whole step and inner steps alone."""
+    pairs = {
+        "step": ("pgd-4-whole", "pgd-4-replay"),
+        "step_from_zero": ("pgd-4-whole", "pgd-4-replay-zero"),
+        "inner_steps": ("inner-4-whole", "inner-4-replay"),
+    }
+    found = []
+    for depth in DEPTHS:
+        rounds = [r for r in ratios(measured, depth) if "pgd-4-whole" in r]
+        found.append(
+            {
+                "depth": depth,
+                **{n: round(median(r[a] / r[b] for r in rounds), 3) for n, (a, b) in pairs.items()},
+            }
+        )
+    return found
+
+
+def table(found: Iterable[Row], faster: dict[str, list[dict[str, Any]]]) -> str:
+    """The rows and the speedups as text that lines up."""
+    lines = [
+        f"{'model':<6}{'depth':>5}  {'variant':<18}{'ms':>9}{'ratio':>8}  {'quartiles':<15}{'limit':>7}"
+        f"{'over limit':>12}{'memory':>8}  layer"
+    ]
+    previous = None
+    for row in found:
+        if previous is not None and (row.model, row.depth) != previous:
+            lines.append("")
+        previous = row.model, row.depth
+        memory = "" if row.memory_ratio is None else f"{row.memory_ratio:.2f}"
+        between = f"{row.spread[0]:.2f} - {row.spread[1]:.2f}"
+        lines.append(
+            f"{row.model:<6}{row.depth:>4}%  {row.variant:<18}{row.ms:>9.1f}{row.ratio:>8.3f}  {between:<15}"
+            f"{row.limit:>7.3f}{row.over_limit - 1:>+12.1%}{memory:>8}  {row.layer}"
+        )
+    lines += [
+        "",
+        "PGD-4, whole model at every inner step / replay: random start, start at 0, inner steps alone",
+    ]
+    for model, by_depth in faster.items():
+        for r in by_depth:
+            values = r["step"], r["step_from_zero"], r["inner_steps"]
+            lines.append(f"{model:<6}{r['depth']:>4}%" + "".join(f"{value:>8.2f}" for value in values))
+    return "\n".join(lines) + "\n"
+
+
+def _quartiles(values: list[float]) -> tuple[float, float]:
+    if len(values) < 2:
+        return values[0], values[0]
+    low, _, high = quantiles(values, n=4, method="inclusive")
+    return low, high
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_rounded(item) for item in value]
+    return round(value, 4) if isinstance(value, float) else value
