@@ -112,9 +112,7 @@ def _names(text: str) -> list[str]:
     names = list(dict.fromkeys(name.strip() for name in text.split(",")))
     unknown = [name for name in names if name not in SIZES]
     if unknown:
-        raise argparse.ArgumentTypeError(
-            f"models are {', '.join(SIZES)}; found {', '.join(map(repr, unknown))}"
-        )
+        raise argparse.ArgumentTypeError(f"models are {', '.join(SIZES)}; found {', '.join(map(repr, unknown))}")
     return names
 
 
@@ -132,9 +130,7 @@ def _checked(parser: argparse.ArgumentParser, options: argparse.Namespace) -> di
         parser.error("--clock cpu does not see a GPU's time: use --clock wall")
     missing = [name for name in options.models if name in ("vit", "bert")]
     if missing and importlib.util.find_spec("transformers") is None:
-        parser.error(
-            f"{' and '.join(missing)} need transformers: pip install transformers, or choose other models"
-        )
+        parser.error(f"{' and '.join(missing)} need transformers: pip install transformers, or choose other models")
     if importlib.util.find_spec("matplotlib") is None:
         parser.error("the plot needs matplotlib: pip install 'ratlp[cli]'")
     sizes = {name: (TINY if options.tiny else SIZES)[name] for name in options.models}

@@ -104,9 +104,7 @@ def bert(sizes: Sizes) -> tuple[nn.Module, Any, list[Stage]]:
     model = transformers.BertForSequenceClassification(config)
     body: Any = model.bert
     stages = [Stage("bert.embeddings", lambda inputs: body.embeddings(**inputs))]
-    stages += [
-        Stage(f"bert.encoder.layer.{i}", _unmasked(layer)) for i, layer in enumerate(body.encoder.layer)
-    ]
+    stages += [Stage(f"bert.encoder.layer.{i}", _unmasked(layer)) for i, layer in enumerate(body.encoder.layer)]
     stages += [Stage("bert.pooler", body.pooler), Stage("classifier", model.classifier)]
     return model, {"input_ids": torch.randint(1, 1000, (sizes.batch, 64))}, stages
 

@@ -20,9 +20,7 @@ LIMITS: dict[str, Callable[[Round], float]] = {
     **dict.fromkeys([*ONE_STEP, "input-fgsm"], lambda r: 1 + r["g"]),
     "pgd-7": lambda r: INPUT_STEPS * r["inner"] + r["g"],
     "pgd-4-replay": lambda r: 1 + r["g"] + PGD_STEPS * r["inner"],
-    **dict.fromkeys(
-        ["pgd-4-replay-zero", "pgd-4-whole"], lambda r: 1 + r["g"] + (PGD_STEPS - 1) * r["inner"]
-    ),
+    **dict.fromkeys(["pgd-4-replay-zero", "pgd-4-whole"], lambda r: 1 + r["g"] + (PGD_STEPS - 1) * r["inner"]),
     **dict.fromkeys(INNER, lambda r: PGD_STEPS * r["inner"]),
 }
 """What the variant needs where nothing is run twice: a standard step, g forth and back for the adversarial
