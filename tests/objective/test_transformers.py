@@ -1,5 +1,7 @@
 """The objective on transformers' models as they are: mapping inputs, padding, adapters, checkpoints."""
 
+import warnings
+
 import pytest
 import torch
 from torch.nn.functional import cross_entropy, pad
@@ -152,6 +154,23 @@ class TestAdapters:
         trained = {name for name, p in model.named_parameters() if p.grad is not None}
         assert trained == {name for name in before if "lora_" in name or "modules_to_save" in name}
         assert before == {name: p.requires_grad for name, p in model.named_parameters()}
+
+    def test_a_language_model_climbs_in_several_layers(self):
+        peft = pytest.importorskip("peft")
+        model, inputs, y = build(llama)
+        config = peft.LoraConfig(task_type="SEQ_CLS", r=2, target_modules=["q_proj", "v_proj"])
+        with warnings.catch_warnings():
+            # peft 0.21 asks for an attribute that transformers 5.23 renamed
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+            model = peft.get_peft_model(model, config).double()
+        layers = [f"base_model.model.model.layers.{block}" for block in (0, 1)]
+        ball = L2(0.1, per="token", relative_to=rms_per_token)
+        out = RATLP(model, layer=layers, perturbation=ball, maximiser=PGD(steps=2))(inputs, y)
+        out.loss.backward()
+        assert out.adversarial_loss > out.clean_loss
+        trained = {name for name, p in model.named_parameters() if p.grad is not None}
+        named = {name for name, _ in model.named_parameters()}
+        assert trained == {name for name in named if "lora_" in name or "modules_to_save" in name}
 
     def test_the_prefix_may_be_frozen(self):
         model, inputs, y = build(llama)
