@@ -23,6 +23,7 @@ WITHOUT_EXAMPLES = {
     "ratlp.cli.reproduce",
     "ratlp.latent.encode",
     "ratlp.latent.recording",
+    "ratlp.latent.rehearsal",
     "ratlp.latent.replay",
     "ratlp.losses.base",
     "ratlp.objective.early_backward",

@@ -238,7 +238,7 @@ class TestCodeThatChangesThingsInPlace:
         class Residual(nn.Module):
             def __init__(self):
                 super().__init__()
-                self.stem, self.layer, self.head = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 3)
+                self.stem, self.layer, self.head = nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 3)
 
             def forward(self, x):
                 skip = self.stem(x)

@@ -10,7 +10,6 @@ def test_gradients_equal_one_process_on_the_joint_batch(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="parameters that a forward has left unsharded are not taken for sharded ones")
 def test_gradients_with_parameters_left_unsharded_by_a_forward(tmp_path):
     found = gradients_of("fsdp kept unsharded", tmp_path)
     assert differences(found, KEPT_UNSHARDED, relative=1e-10) == {}

@@ -56,7 +56,7 @@ def test_scale_halves_after_an_overflow_and_the_infinity_is_handed_on():
     (gradient,) = scale.gradients((latent * 1000).sum(), [latent])
     assert gradient.isinf().all()
     before = float(scale._scale)
-    assert before == 2.0**15
+    assert before == 2.0**14
     while not gradient.isfinite().all():
         (gradient,) = scale.gradients((latent * 1000).sum(), [latent])
     assert torch.equal(gradient, torch.full((3,), 1000.0))
@@ -68,7 +68,7 @@ def test_scale_doubles_after_the_growth_interval(monkeypatch):
     latent = torch.ones(3, dtype=torch.float16, requires_grad=True)
     for _ in range(3):
         scale.gradients(latent.float().mean(), [latent])
-    assert float(scale._scale) == 2.0**17
+    assert float(scale._scale) == 2.0**16
 
 
 def test_float32_is_not_scaled():
@@ -170,10 +170,11 @@ def test_perturbations_have_the_latents_type_and_stay_in_the_set(dtype):
 class TestUnderflow:
     """Gradients below 6e-8 vanish in float16: PGD must see them all the same."""
 
-    def at_the_edge(self, *, size, confidence, loss=None, maximiser):
+    def at_the_edge(self, *, size, confidence, loss=None, maximiser, enabled=True):
+        torch.manual_seed(0)
         x, _ = images(size)
         y = torch.zeros(16, dtype=torch.int64)
-        with torch.autocast("cpu", dtype=torch.float16):
+        with torch.autocast("cpu", dtype=torch.float16, enabled=enabled):
             out = RATLP(cnn(confidence), layer="1", eps=0.1, maximiser=maximiser, loss=loss)(x, y)
         return float((out.delta.abs() > 0.0999).float().mean())
 
@@ -184,11 +185,13 @@ class TestUnderflow:
     def test_on_a_large_latent_with_one_step(self):
         assert self.at_the_edge(size=56, confidence=8.0, maximiser=FGSM()) > 0.95
 
-    @pytest.mark.xfail(reason="the gradients of the inner problem carry no scale of their own")
     @pytest.mark.parametrize("maximiser", [CLIMBS[0], PGD(steps=3)], ids=repr)
     def test_on_a_large_latent(self, maximiser):
-        assert self.at_the_edge(size=56, confidence=8.0, maximiser=maximiser) > 0.95
+        found, expected = (
+            self.at_the_edge(size=56, confidence=8.0, maximiser=maximiser, enabled=enabled)
+            for enabled in (True, False)
+        )
+        assert found > expected - 0.05 > 0.9  # with a scale of 1 it is less than half
 
-    @pytest.mark.xfail(reason="the gradients of the inner problem carry no scale of their own")
     def test_of_the_divergence(self):
         assert self.at_the_edge(size=56, confidence=0.0, maximiser=PGD(steps=3), loss=TRADES()) > 0.3

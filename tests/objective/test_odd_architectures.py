@@ -23,6 +23,8 @@ INSIDE_A_CHECKPOINT = [
 ]
 # Hooks that store features, and state that the end of a forward clears.
 UNSUPPORTED = {
+    "forward_by_name-layer": LayerError,  # a module called by its forward's name moves statistics in each pass
+    "forward_by_name-head": LayerError,
     "features_by_hooks-encoder.1": RuntimeError,
     "features_by_hooks-encoder.2": RuntimeError,
     "features_by_hooks-encoder.3": RuntimeError,
@@ -51,8 +53,7 @@ def test_loss_gradients_and_statistics(name):
     model, out = step(architecture, layer)
     assert out.loss.item() == pytest.approx(loss.item(), rel=1e-9)
     assert_gradients_match(model, gradients)
-    # A checkpoint moves the statistics again when it runs a block again, a call by name is not seen.
-    if architecture.name not in ("checkpointed_batchnorm", "forward_by_name"):
+    if architecture.name != "checkpointed_batchnorm":  # a checkpoint moves them again when it runs a block again
         assert_buffers_equal(model, twin)
 
 

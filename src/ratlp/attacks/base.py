@@ -7,10 +7,17 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ratlp.latent.precision import in_float16
 from ratlp.perturbations import PerturbationSet
+
+_SCALE_IN_FLOAT16 = 2.0**13
 
 Deltas = tuple[Tensor, ...]
 """One perturbation for each point."""
+
+
+def _wide(losses: Tensor) -> torch.dtype:
+    return torch.promote_types(losses.dtype, torch.float32)
 
 
 class InnerProblem:
@@ -59,11 +66,16 @@ class InnerProblem:
             return self._losses_at(deltas)
 
     def losses_and_gradients(self, deltas: Deltas) -> tuple[Tensor, Deltas]:
-        """The losses, and the gradient of their sum in each perturbation; no parameter's `.grad` is touched."""
+        """The losses, and the gradient of their sum in each perturbation, in float16 up to a positive factor.
+
+        No parameter's `.grad` is touched.
+        """
         with torch.enable_grad():
             leaves = tuple(delta.detach().requires_grad_() for delta in deltas)
             losses = self._losses_at(leaves)
-            found = torch.autograd.grad(losses.sum(), leaves, allow_unused=True)
+            # A positive factor changes no direction, and in float16 it keeps small gradients from underflow.
+            scale = _SCALE_IN_FLOAT16 if in_float16(leaves[0]) else 1.0
+            found = torch.autograd.grad(scale * losses.sum(dtype=_wide(losses)), leaves, allow_unused=True)
         gradients = [torch.zeros_like(d) if g is None else g for d, g in zip(leaves, found, strict=True)]
         return losses.detach(), self._masked(gradients)
 

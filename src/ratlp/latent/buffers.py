@@ -26,7 +26,7 @@ class Watch:
         self._before = [
             (module, name, buffer, None if buffer is None or buffer.is_inference() else buffer._version)
             for module in model.modules()
-            for name, buffer in module._buffers.items()
+            for name, buffer in module.named_buffers(recurse=False)
         ]
 
     def changed(self) -> list[Buffer]:
@@ -64,7 +64,7 @@ def buffers_held(model: nn.Module, buffers: Iterable[Buffer] | None = None) -> I
         tensor([0., 0., 0.])
     """
     if buffers is None:
-        buffers = [(module, name) for module in model.modules() for name in module._buffers]
+        buffers = [(m, name) for m in model.modules() for name, _ in m.named_buffers(recurse=False)]
     originals = [(module, name, module._buffers[name]) for module, name in buffers]
     try:
         for module, name, buffer in originals:

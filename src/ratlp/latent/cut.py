@@ -8,11 +8,12 @@ from torch import Tensor, nn
 
 from ratlp.errors import LayerError
 from ratlp.latent.batch import call_model, logits_of
-from ratlp.latent.buffers import buffers_held
+from ratlp.latent.buffers import Buffer
 from ratlp.latent.calls import Handler, is_compiled, outside_compiled_code, stepping_in
 from ratlp.latent.encode import Encoding, Reached
 from ratlp.latent.layers import INPUT, Layer, embeddings
 from ratlp.latent.recording import Recording, Versions, changed_in_place
+from ratlp.latent.rehearsal import Rehearsal
 from ratlp.latent.replay import Replay, Tap, never_called
 from ratlp.latent.trees import alias, map_tensors, swapped, tensors
 
@@ -28,8 +29,14 @@ class Cut:
     Several layers may be given. The one that returns first is the cut; the others are *taps*: in a replay, a
     function of the caller's sees and replaces what they return.
 
-    On the first batch the model runs once more to find the outputs that its own code
-    changes in place (x += ...): those are copied from then on.
+    The first batch (in each mode, training and evaluation) is rehearsed: the model's own outputs, statistics and
+    gradients are held against those of a replay, and a model that cannot be replayed is refused. The outputs that
+    its own code changes in place (x += ...) are found, and copied from then on.
+
+    Attributes:
+        model: The model.
+        names: The layers' names.
+        moved: The buffers that a forward was found to move.
 
     Args:
         model: Any module.
@@ -53,9 +60,11 @@ class Cut:
     def __init__(self, model: nn.Module, layers: Sequence[str]) -> None:
         self.model = model
         self.names = tuple(layers)
+        self.moved: set[Buffer] = set()
         self._layers: tuple[Layer, ...] = ()
         self._around: set[nn.Module] = set()
-        self._changed: Collection[Any] | None = None
+        self._changed: Collection[Any] = ()
+        self._rehearsed: set[tuple[bool, bool]] = set()
         self._resolve()
 
     def encode(self, inputs: Any) -> Recording:
@@ -68,9 +77,12 @@ class Cut:
             LayerError: The forward never calls a layer, or its output does not begin with a floating tensor.
         """
         self._resolve()
-        if self._changed is None:
-            self._changed = self._changed_in_place(inputs)
-        return self._encode(inputs, Encoding(self._layers, self._around, self._changed))
+        inputs = dict(inputs) if isinstance(inputs, Mapping) else inputs
+        mode = (self.model.training, torch.is_grad_enabled())
+        if mode not in self._rehearsed:
+            self._rehearsed.add(mode)
+            self._rehearse(inputs)
+        return self._encode_anew(inputs)
 
     def replay(self, recording: Recording, *, taps: Mapping[str, Tap] | None = None) -> Tensor:
         """The model's logits when the layer returns `recording.latent` and all before it what it returned.
@@ -87,6 +99,7 @@ class Cut:
                 recorded, or calls a layer once more than its name says.
         """
         versions = Versions()
+        versions.note("the input", () if INPUT in self._changed else recording.inputs)
         for answer in recording.answers():
             kept = [t for t in tensors(answer.output) if not answer.changed and t is not recording.latent]
             versions.note(type(answer.module).__name__, kept)
@@ -111,30 +124,40 @@ class Cut:
         raise never_called(*self.names)
 
     def _replay(self, recording: Recording, taps: dict[str, Tap]) -> Tensor:
-        handler = Replay(recording, self._layers, taps)
-        modules = {answer.module for answer in recording.answers()} | recording.calls.keys()
-        with stepping_in(self._uncompiled(dict.fromkeys(modules, handler))):
+        handler = Replay(recording, self._layers, self._around, taps)
+        with stepping_in(self._everywhere(handler)):
             output = call_model(self.model, self._own(recording.inputs))
         handler.check_complete()
         return logits_of(output)
+
+    def _rehearse(self, inputs: Any) -> None:
+        """Find what the model's own code changes in place and which buffers move; refuse what cannot be replayed."""
+        rehearsal = Rehearsal(self.model, inputs)
+        self._changed = ()
+        try:
+            self._changed = rehearsal.run(self._changed_in_place)
+            self.moved = rehearsal.compare(lambda copied: self._replay_attached(self._encode_anew(copied)))
+        except BaseException:
+            self._rehearsed.clear()
+            raise
 
     def _changed_in_place(self, inputs: Any) -> Collection[Any]:
         """The modules whose outputs the model's own code changes in place, and "input" if it does so there."""
         versions = Versions()
         versions.note(INPUT, inputs)
-        devices = {tensor.device for tensor in tensors(inputs) if tensor.device.type == "cuda"}
-        self._changed = ()
-        with buffers_held(self.model), torch.random.fork_rng(devices=list(devices)):
-            copied = map_tensors(torch.clone, inputs)
-            versions.note(INPUT, copied)
-            handler = Encoding(self._layers, self._around, ())
-            recording = self._encode(copied, handler)
-            self._replay(recording.with_latent(recording.latent.clone()), {})
+        handler = Encoding(self._layers, self._around, ())
+        self._replay_attached(self._encode(inputs, handler))
         return handler.versions.changed() | versions.changed()
 
+    def _encode_anew(self, inputs: Any) -> Recording:
+        return self._encode(inputs, Encoding(self._layers, self._around, self._changed))
+
+    def _replay_attached(self, recording: Recording) -> Tensor:
+        return self._replay(recording.with_latent(recording.latent.clone()), {})
+
     def _own(self, inputs: Any) -> Any:
-        """The inputs, as copies where the model changes them in place."""
-        return map_tensors(torch.clone, inputs) if INPUT in (self._changed or ()) else inputs
+        """The inputs in containers of their own, and as copies where the model changes them in place."""
+        return map_tensors(torch.clone if INPUT in self._changed else _itself, inputs)
 
     def _resolve(self) -> None:
         """Find the layers, anew each time: modules may have been exchanged since."""
@@ -151,7 +174,7 @@ class Cut:
             for inner in module.modules()
             if inner is not module and inner in wanted
         }
-        self._changed = None
+        self._rehearsed.clear()
 
     def _everywhere(self, handler: Handler) -> dict[nn.Module, Handler]:
         """The handler for every module but those inside compiled code, which nobody can step into."""
@@ -182,3 +205,7 @@ class Cut:
             f"layer 'input' needs an input that begins with a floating tensor; found {what}: "
             f"use the embedding layer instead: {names}"
         )
+
+
+def _itself(tensor: Tensor) -> Tensor:
+    return tensor

@@ -1,7 +1,7 @@
 """What modules do while a batch is encoded: run, be recorded, and stop at the layer."""
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from types import FrameType
 from typing import Any
 
@@ -56,12 +56,19 @@ class Encoding:
         finally:
             self._inside = False
         del self._finished[begun:]
+        if module not in self._around:
+            self._check_context(type(module).__name__)
+        if isinstance(output, Iterator):
+            raise LayerError(
+                "what modules return up to the layer must be there to be handed out again; "
+                f"{type(module).__name__} returned a {type(output).__name__}: return a list or a tuple"
+            )
         answer = Answer(module, map_tensors(lambda tensor: tensor, output), module in self._changed)
         if module in self._calls:
             self._calls[module] += 1
             for layer in self._layers:
                 if layer.is_call(module, self._calls[module]):
-                    self._check_context(layer)
+                    self._check_context(repr(layer.name))
                     raise Reached(layer.name, answer)
         self._finished.append(answer)
         self.versions.note(module, output)
@@ -75,17 +82,18 @@ class Encoding:
         layer = Answer(module, swapped(output, found, latent), reached.answer.changed)
         return Recording(inputs, latent, reached.name, tuple(self._finished), layer, self._calls)
 
-    def _check_context(self, layer: Layer) -> None:
-        """The layer must run in the same autograd context as what comes after it."""
-        if torch.is_grad_enabled() != self._grad and _inside_a_checkpoint():
+    def _check_context(self, name: str) -> None:
+        """What is answered later must not lie inside a checkpoint, which would run it again by itself."""
+        if torch.is_grad_enabled() != self._grad and "checkpoint" in _checkpoint_frames():
             raise LayerError(
-                "the layer must not lie inside a reentrant activation checkpoint, which runs without gradients; "
-                f"{layer.name!r} does: use use_reentrant=False"
+                "the layer, and what runs before it, must not lie inside a reentrant activation checkpoint, which "
+                f"runs without gradients; {name} does: use use_reentrant=False"
             )
         if _saved_tensor_hooks() is not self._hooks and not _is_checkpointed_itself():
             raise LayerError(
-                "the layer must not lie inside an activation checkpoint, which would run it again without its "
-                f"perturbation; {layer.name!r} does: choose the block that is checkpointed, or a layer outside"
+                "the layer, and what runs before it, must not lie inside an activation checkpoint with more in it, "
+                f"which would run it again without its perturbation; {name} does: checkpoint whole blocks, and "
+                "choose a block or a layer outside"
             )
 
 
@@ -95,18 +103,23 @@ def _saved_tensor_hooks() -> Any:
     return hooks and hooks[0]
 
 
-def _inside_a_checkpoint() -> bool:
-    """Whether a checkpoint is among the callers."""
+def _checkpoint_frames() -> list[str]:
+    """The functions of torch's checkpoint module among the callers, innermost first."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename != torch.utils.checkpoint.__file__:
+    names = []
+    while frame is not None:
+        if frame.f_code.co_filename == torch.utils.checkpoint.__file__:
+            names.append(frame.f_code.co_name)
         frame = frame.f_back
-    return frame is not None
+    return names
 
 
 def _is_checkpointed_itself() -> bool:
-    """Whether the module in whose handler we are was called by the checkpoint: it is the whole checkpointed part."""
+    """Whether the module in whose handler we are is the whole of one checkpoint, called by nothing else of it."""
     frame = sys._getframe(1)
     while frame.f_code is not nn.Module._wrapped_call_impl.__code__ and frame.f_back is not None:
         frame = frame.f_back
     caller = frame.f_back
-    return caller is not None and caller.f_code.co_filename == torch.utils.checkpoint.__file__
+    if caller is None or caller.f_code.co_filename != torch.utils.checkpoint.__file__:
+        return False
+    return caller.f_code.co_name == "checkpoint" and _checkpoint_frames().count("checkpoint") == 1

@@ -1,7 +1,7 @@
 """What modules do in a replay: answer from the recording up to the layer, run after it, and be tapped."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -22,12 +22,19 @@ class Replay:
     Args:
         recording: What to answer up to the layer.
         layers: All layers of the cut.
+        around: The modules that contain a layer.
         taps: By the name of a further layer.
     """
 
-    def __init__(self, recording: Recording, layers: Sequence[Layer], taps: dict[str, Tap]) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        layers: Sequence[Layer],
+        around: Collection[nn.Module],
+        taps: dict[str, Tap],
+    ) -> None:
         self._pending = deque(recording.answers())
-        self._first = recording.layer and recording.layer.module
+        self._around = around
         self._calls = dict(recording.calls)
         self._layers = layers
         self._taps = taps
@@ -36,8 +43,7 @@ class Replay:
         """The recorded output, or the output of the call, tapped."""
         if self._pending and self._pending[0].module is module:
             return self._pending.popleft().hand_out()
-        around_the_first = module in self._calls and module is not self._first
-        if self._pending and not around_the_first:
+        if self._pending and module not in self._around:
             raise _other_path(f"{type(module).__name__} was called out of turn")
         output = original(*args, **kwargs)
         return self._tapped(module, output) if module in self._calls else output

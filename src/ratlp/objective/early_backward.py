@@ -1,7 +1,6 @@
 """The clean backward pass through g, done early: it yields grad_z and g's own gradients at once."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 
 from ratlp.errors import LayerError, RatlpError
 from ratlp.latent import Recording
+from ratlp.latent.parameters import without_hooks
 from ratlp.objective.gradient_scale import GradientScale
 
 
@@ -68,7 +68,7 @@ class EarlyBackward:
             loss, logits, taps = run(recording.map(cut_off).with_latent(latent.clone()))
             points = (latent, *taps)
             wanted = [] if parameters is None else self._trained(loss, parameters, [latent, *leaves])
-            with _without_hooks(wanted):
+            with without_hooks(wanted):
                 found = self._scale.gradients(loss, [*points, *leaves, *wanted])
         loss = loss.detach()
         if parameters is not None:
@@ -153,16 +153,3 @@ class _Known(torch.autograd.Function):
             )
         gradients = ctx.saved_tensors
         return (None, *torch._foreach_mul(gradients, scale), *([None] * len(gradients)))
-
-
-@contextmanager
-def _without_hooks(parameters: Sequence[Tensor]) -> Iterator[None]:
-    # A hook on a parameter is meant for its whole gradient, once; it runs in loss.backward().
-    hooked = [(p, p._backward_hooks) for p in parameters if p._backward_hooks]
-    for parameter, _ in hooked:
-        parameter._backward_hooks = None
-    try:
-        yield
-    finally:
-        for parameter, hooks in hooked:
-            parameter._backward_hooks = hooks

@@ -11,6 +11,7 @@ from ratlp.attacks import FGSM, Deltas, InnerProblem, Maximiser
 from ratlp.errors import InputError
 from ratlp.latent import Cut, Recording
 from ratlp.latent.buffers import Watch
+from ratlp.latent.parameters import is_sharded
 from ratlp.latent.trees import tensors
 from ratlp.losses import CrossEntropy, CustomLoss, Loss
 from ratlp.losses.custom import LossFunction
@@ -146,7 +147,7 @@ class RATLP(nn.Module):
         state = RandomState(recording.latent)
         watch = Watch(self.model)
         clean = self._clean_pass(recording, taps, y)
-        statistics = watch.changed()
+        statistics = {*watch.changed(), *self._cut.moved}
 
         def logits_at(deltas: Deltas, *, final: bool = False) -> Tensor:
             with self.adversarial_pass.around(self.model, statistics, state, final=final):
@@ -194,7 +195,7 @@ class RATLP(nn.Module):
         in_use = self.loss.clean_weight > 0 and torch.is_grad_enabled()
         wanted = self.maximiser.starts_at_zero and self.loss.inner_is_clean
         trained = [p for p in self.model.parameters() if p.requires_grad]
-        if self.loss.uses_clean_logits or (in_use and any(map(_is_sharded, trained))):
+        if self.loss.uses_clean_logits or (in_use and is_sharded(self.model)):
             return attached(run, recording, with_gradients=wanted)
         if in_use or wanted:
             return self._early_backward(run, recording, trained if in_use else None)
@@ -230,10 +231,6 @@ def _perturbations(
             f"give one perturbation for all layers or one for each; found {len(sets)} for {len(names)} layers"
         )
     return dict(zip(names, sets, strict=True))
-
-
-def _is_sharded(parameter: nn.Parameter) -> bool:
-    return hasattr(parameter, "placements")  # a DTensor, without importing torch.distributed
 
 
 def _seeing(seen: dict[str, Tensor], name: str) -> Callable[[Tensor], Tensor]:
