@@ -10,7 +10,7 @@ from torch import Tensor
 from ratlp.latent.precision import in_float16
 from ratlp.perturbations import PerturbationSet
 
-_SCALE_IN_FLOAT16 = 2.0**13
+_SCALE_IN_FLOAT16 = 2.0**10
 
 Deltas = tuple[Tensor, ...]
 """One perturbation for each point."""
@@ -103,7 +103,8 @@ class InnerProblem:
 
     def _masked(self, tensors: Sequence[Tensor]) -> Deltas:
         return tuple(
-            tensor if mask is None else tensor * mask for tensor, mask in zip(tensors, self._masks, strict=True)
+            tensor if mask is None else torch.where(mask, tensor, 0)
+            for tensor, mask in zip(tensors, self._masks, strict=True)
         )
 
 

@@ -17,6 +17,8 @@ from ratlp.latent.rehearsal import Rehearsal
 from ratlp.latent.replay import Replay, Tap, never_called
 from ratlp.latent.trees import alias, map_tensors, swapped, tensors
 
+_NOT_PERTURBED = ("attention_mask", "labels")
+
 
 class Cut:
     """A model and the layer whose output is the latent: `model = g after f`, f up to the layer.
@@ -194,7 +196,9 @@ class Cut:
         return {**handlers, **around}
 
     def _encoded_input(self, inputs: Any) -> Recording:
-        found = next(tensors(inputs), None)
+        named = isinstance(inputs, Mapping)
+        perturbable = {k: v for k, v in inputs.items() if k not in _NOT_PERTURBED} if named else inputs
+        found = next(tensors(perturbable), None)
         if found is not None and found.is_floating_point():
             latent = alias(found)
             calls = {layer.module: 0 for layer in self._layers if layer.module is not None}

@@ -61,7 +61,11 @@ class Ball(PerturbationSet):
         return (point + inside).clamp(point.clamp(max=low), point.clamp(min=high)) - point
 
     def __repr__(self) -> str:
-        options = "" if self.relative_to is None else f", relative_to={self.relative_to.__name__}"
+        options = (
+            ""
+            if self.relative_to is None
+            else f", relative_to={getattr(self.relative_to, '__name__', self.relative_to)}"
+        )
         options += "" if self.bounds is None else f", bounds={self.bounds}"
         return f"{type(self).__name__}({self.eps:g}{self._options()}{options})"
 
