@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from step_cost.heap import keep_heap
 from step_cost.measuring import Bench
 from step_cost.models import SIZES, TINY, Sizes, build
 from step_cost.plot import plot
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     if options.threads:
         torch.set_num_threads(options.threads)
+    kept = options.heap == "keep" and options.device == "cpu" and keep_heap()
     started = time.perf_counter()
     found, parts, faster = [], {}, {}
     for name in options.models:
@@ -52,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     text = table(found, faster)
     print(text, end="")
     meta = _meta(given, options, sizes) | {
+        "heap": "kept between steps" if kept else "as the system has it",
         "seconds": round(time.perf_counter() - started),
         "shares": parts,
         "whole_over_replay": faster,
@@ -104,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         default="wall",
         help="cpu: this process's own time",
     )
+    add("--heap", choices=("keep", "system"), default="keep", help="keep: freed memory stays at hand (glibc)")
     add("--tiny", action="store_true", help="tiny models, to try the command; their times mean nothing")
     return parser
 

@@ -120,7 +120,7 @@ def _cpu_peak(step: Step) -> int:
 
     What libraries behind torch allocate by themselves, such as scratch space of convolutions, is not seen.
     """
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler reports its start on stderr otherwise
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler reports itself on stderr otherwise
     from torch.profiler import ProfilerActivity, profile
 
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:

@@ -136,7 +136,13 @@ def test_ratios_and_limits_pair_the_steps_of_one_round():
     assert (row.ratio, row.limit, row.rounds) == (2.5, 2.5, 1)
     assert found[50, "inner-4-replay"].ratio == 1.0
     assert found[50, "inner-4-whole"].ratio == 6.0
-    assert speedups(measured)[2] == {"depth": 50, "step": 3.2, "step_from_zero": 3.556, "inner_steps": 6.0}
+    assert speedups(measured)[2] == {
+        "depth": 50,
+        "step": 3.2,
+        "step_from_zero": 3.556,
+        "inner_steps": 6.0,
+        "inner_steps_from_zero": 8.0,
+    }
 
 
 @pytest.mark.filterwarnings("default")
