@@ -38,8 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(given)
     sizes = _checked(parser, options)
     options.out.mkdir(parents=True, exist_ok=True)
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    torch.set_num_threads(options.threads)
     kept = options.heap == "keep" and options.device == "cpu" and keep_heap()
     started = time.perf_counter()
     found, parts, faster = [], {}, {}
@@ -80,11 +79,17 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--models",
         type=_names,
-        default=list(SIZES),
+        default=",".join(SIZES),
         metavar="NAMES",
         help="with commas between them",
     )
-    add("--out", type=Path, required=True, help="folder for the results; made where it is missing")
+    add(
+        "--out",
+        type=Path,
+        required=True,
+        default=argparse.SUPPRESS,
+        help="folder for the results; made where it is missing",
+    )
     add("--rounds", type=_positive, default=12, help="timed rounds, each with every one-step variant once")
     add(
         "--pgd-every",
@@ -97,10 +102,10 @@ def _parser() -> argparse.ArgumentParser:
         "--batch-size",
         default="",
         metavar="SIZES",
-        help="such as 32, or cnn=64,bert=8",
+        help="32, or cnn=64,bert=8; else the models' own",
     )
     add("--device", choices=("cpu", "cuda"), default="cpu", help="where to run")
-    add("--threads", type=_positive, help="torch's threads on the CPU; torch's choice where not given")
+    add("--threads", type=_positive, default=torch.get_num_threads(), help="torch's threads on the CPU")
     add(
         "--clock",
         choices=tuple(CLOCKS),

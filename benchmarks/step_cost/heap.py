@@ -10,8 +10,8 @@ def keep_heap() -> bool:
     """Ask glibc not to give memory back to the system; whether it agreed.
 
     By default it gives a large free block back as soon as a step ends, and the next step takes it again, page
-    by page. Which step pays for this depends on how its peak compares with a threshold, and on what ran before:
-    g alone stays below where a whole step does not, so that the parts of a step cost less than the step.
+    by page. Which step pays depends on how its peak compares with a threshold and on what ran before it. As g
+    alone stays below where a whole step does not, the parts of a step would cost less than the step.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

@@ -65,6 +65,7 @@ def plot(rows: Sequence[Row]) -> dict[str, bytes]:
             axes[0, column].set_title(TITLES[model])
             axes[1, column].set_xlabel("depth of the layer (%)")
         for line, kind in enumerate(("one step", "PGD")):
+            axes[line, 0].set_ylim(bottom=0)  # shared, and set when all is drawn
             axes[line, 0].set_ylabel(f"time / standard step\n({kind})")
         _legends(figure, axes)
         settle(figure)
@@ -102,7 +103,6 @@ def _panel(axes: "Axes", rows: Sequence[Row], looks: dict[str, Look], limit_of: 
     label = "limit" if limit_of == "ratlp" else "limit, from zero"
     axes.plot(depths, values, color=BLACK, linestyle="--", zorder=5, linewidth=1.5, label=label)
     axes.set_xticks(DEPTHS)
-    axes.set_ylim(bottom=0)
 
 
 def _legends(figure: "Figure", axes: Any) -> None:
