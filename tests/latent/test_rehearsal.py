@@ -116,3 +116,42 @@ def test_buffers_that_a_forward_moves_without_a_mark_are_found():
     cut.encode(torch.randn(6, 4))
     assert cut.moved == {(model[1], "mean")}
     assert torch.equal(model[1].mean, torch.zeros(4))
+
+
+def test_what_training_showed_is_kept_over_an_evaluation():
+    class Quiet(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("mean", torch.zeros(4))
+
+        def forward(self, x):
+            if self.training:
+                self.mean.data.lerp_(x.detach().mean(0), 0.5)
+                x = x * 1
+            return x
+
+    class InPlaceInTraining(Parts):
+        def forward(self, x):
+            skip = self.stem(x)
+            h = self.layer(x)
+            if self.training:
+                skip += 1
+            return self.head(h + skip)
+
+    for model, layer in (
+        (nn.Sequential(nn.Linear(4, 4), Quiet(), nn.Linear(4, 3)), "0"),
+        (InPlaceInTraining(), "layer"),
+    ):
+        cut, x = Cut(model, [layer]), torch.randn(6, 4)
+        cut.encode(x)
+        moved = set(cut.moved)
+        model.eval()
+        with torch.no_grad():
+            cut.encode(x)
+        model.train()
+        assert cut.moved == moved
+        before = [buffer.clone() for buffer in model.buffers()]
+        found = cut.replay(cut.encode(x))
+        for buffer, value in zip(model.buffers(), before, strict=True):
+            buffer.copy_(value)
+        assert torch.allclose(found, model(x))

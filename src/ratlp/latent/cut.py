@@ -1,6 +1,6 @@
 """Cut a model at a layer: encode a batch once, then replay only what comes after the layer."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -65,7 +65,7 @@ class Cut:
         self.moved: set[Buffer] = set()
         self._layers: tuple[Layer, ...] = ()
         self._around: set[nn.Module] = set()
-        self._changed: Collection[Any] = ()
+        self._changed: set[Any] = set()
         self._rehearsed: set[tuple[bool, bool]] = set()
         self._resolve()
 
@@ -82,8 +82,8 @@ class Cut:
         inputs = dict(inputs) if isinstance(inputs, Mapping) else inputs
         mode = (self.model.training, torch.is_grad_enabled())
         if mode not in self._rehearsed:
-            self._rehearsed.add(mode)
             self._rehearse(inputs)
+            self._rehearsed.add(mode)
         return self._encode_anew(inputs)
 
     def replay(self, recording: Recording, *, taps: Mapping[str, Tap] | None = None) -> Tensor:
@@ -135,15 +135,11 @@ class Cut:
     def _rehearse(self, inputs: Any) -> None:
         """Find what the model's own code changes in place and which buffers move; refuse what cannot be replayed."""
         rehearsal = Rehearsal(self.model, inputs)
-        self._changed = ()
-        try:
-            self._changed = rehearsal.run(self._changed_in_place)
-            self.moved = rehearsal.compare(lambda copied: self._replay_attached(self._encode_anew(copied)))
-        except BaseException:
-            self._rehearsed.clear()
-            raise
+        # Added to what other modes have shown: training goes on after an evaluation.
+        self._changed |= rehearsal.run(self._changed_in_place)
+        self.moved |= rehearsal.compare(lambda copied: self._replay_attached(self._encode_anew(copied)))
 
-    def _changed_in_place(self, inputs: Any) -> Collection[Any]:
+    def _changed_in_place(self, inputs: Any) -> set[Any]:
         """The modules whose outputs the model's own code changes in place, and "input" if it does so there."""
         versions = Versions()
         versions.note(INPUT, inputs)
@@ -176,7 +172,7 @@ class Cut:
             for inner in module.modules()
             if inner is not module and inner in wanted
         }
-        self._rehearsed.clear()
+        self._rehearsed, self._changed, self.moved = set(), set(), set()
 
     def _everywhere(self, handler: Handler) -> dict[nn.Module, Handler]:
         """The handler for every module but those inside compiled code, which nobody can step into."""
