@@ -17,6 +17,10 @@ MODULES = sorted(
 # Command, drawings and prose that need a terminal or a whole set of results; and the objective's inner parts.
 WITHOUT_EXAMPLES = {
     "ratlp.attacks",
+    "ratlp.bounds.interval.arithmetic",
+    "ratlp.bounds.interval.normalisation",
+    "ratlp.bounds.interval.reductions",
+    "ratlp.bounds.interval.shapes",
     "ratlp.cli",
     "ratlp.cli.app",
     "ratlp.cli.progress",

@@ -33,3 +33,7 @@ class MissingExtraError(RatlpError, ImportError):
         super().__init__(
             f"this needs the package {package!r}, which is not installed: run pip install 'ratlp[{extra}]'"
         )
+
+
+class BoundError(RatlpError, NotImplementedError):
+    """A bound or a certificate cannot be given: an operation has no rule, or an assumption is not met."""

@@ -1,0 +1,29 @@
+"""Interval bounds for a model's own forward.
+
+An `Interval` is a tensor that holds a lower and an upper bound. Unmodified model code runs on it: every torch function
+goes to its rule, one small function in one of this package's files.
+
+>>> import torch
+>>> from ratlp.bounds import Interval
+>>> model = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+>>> x = torch.randn(5, 2)
+>>> logits = model(Interval(x - 0.1, x + 0.1))
+>>> bool(((logits.lower <= model(x)) & (model(x) <= logits.upper)).all())
+True
+"""
+
+from ratlp.bounds.interval import arithmetic, elementwise, linear, normalisation, reductions, shapes  # noqa: F401
+from ratlp.bounds.interval.batch_statistics import BatchStatistics, supplied
+from ratlp.bounds.interval.tensor import AffineMap, Interval, interval_between, rule
+from ratlp.bounds.interval.worst_case import margin_lower_bounds, worst_logits
+
+__all__ = [
+    "AffineMap",
+    "BatchStatistics",
+    "Interval",
+    "interval_between",
+    "margin_lower_bounds",
+    "rule",
+    "supplied",
+    "worst_logits",
+]

@@ -1,0 +1,47 @@
+"""The logits that are worst for each sample's class, from bounds of the net."""
+
+import torch
+from torch import Tensor
+
+from ratlp.bounds.interval.tensor import Interval
+
+
+def margin_lower_bounds(logits: Interval, y: Tensor) -> Tensor:
+    r"""For each class j a lower bound of z_y - z_j over the box; 0 for j = y.
+
+    Where the logits are W x + b of an interval x with centre c and radius r, the difference is bounded as one linear
+    function, (w_y - w_j) c + b_y - b_j - |w_y - w_j| r, which is tighter than the difference of two bounds (Gowal et
+    al., arXiv 1810.12715, section 3.3).
+
+    Args:
+        logits: `[batch, classes]`.
+        y: `[batch]`, class indices.
+
+    Returns:
+        `[batch, classes]`. A sample keeps its class on the whole box where all entries but its own are > 0.
+
+    Example:
+        >>> head = torch.nn.Linear(1, 2, bias=False)
+        >>> _ = torch.nn.init.ones_(head.weight)  # both logits are equal, wherever z lies
+        >>> margin_lower_bounds(head(Interval(torch.zeros(1, 1), torch.ones(1, 1))), torch.tensor([0])).tolist()
+        [[0.0, 0.0]]
+    """
+    affine = logits.affine_of
+    if affine is None or affine.source.dim() != 2:
+        margins = logits.lower.gather(1, y[:, None]) - logits.upper
+    else:
+        own_minus_other = affine.weight[y].unsqueeze(1) - affine.weight
+        centre, radius = affine.source.ball
+        margins = torch.einsum("bcm,bm->bc", own_minus_other, centre)
+        margins = margins - torch.einsum("bcm,bm->bc", own_minus_other.abs(), radius)
+        if affine.bias is not None:
+            margins = margins + affine.bias[y].unsqueeze(1) - affine.bias
+    return margins.scatter(1, y[:, None], 0.0)
+
+
+def worst_logits(logits: Interval, y: Tensor) -> Tensor:
+    """Logits `[batch, classes]` whose cross-entropy is an upper bound of that of every point of the box.
+
+    Shifted so that the logit of the sample's class is 0; the others are at their highest against it.
+    """
+    return -margin_lower_bounds(logits, y)
