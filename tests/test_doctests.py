@@ -32,6 +32,8 @@ WITHOUT_EXAMPLES = {
     "ratlp.losses.base",
     "ratlp.objective.early_backward",
     "ratlp.objective.gradient_scale",
+    "ratlp.objective.passes",
+    "ratlp.objective.propagation",
     "ratlp.perturbations.ball",
     "ratlp.perturbations.base",
     "ratlp.report.alt",

@@ -10,9 +10,12 @@ Interval(lower=tensor([0.]), upper=tensor([2.]))
 
 from ratlp.bounds.interval import Interval, interval_between, margin_lower_bounds, rule, worst_logits
 from ratlp.bounds.linear_head import exact_maximum, linf_norm, pairwise_norm
+from ratlp.bounds.loss_bound import IntervalBound, LossBound
 
 __all__ = [
     "Interval",
+    "IntervalBound",
+    "LossBound",
     "exact_maximum",
     "interval_between",
     "linf_norm",

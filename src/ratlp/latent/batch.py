@@ -6,6 +6,27 @@ from typing import Any
 from torch import Tensor, nn
 
 from ratlp.errors import InputError
+from ratlp.latent.trees import tensors
+
+_NOT_PERTURBED = ("attention_mask", "labels")
+
+
+def first_input(inputs: Any) -> Tensor | None:
+    """The tensor that a perturbation of the input moves: the first; None where there is none.
+
+    Example:
+        >>> import torch
+        >>> first_input({"attention_mask": torch.ones(2), "x": torch.zeros(3)})
+        tensor([0., 0., 0.])
+    """
+    if isinstance(inputs, Mapping):
+        inputs = {name: value for name, value in inputs.items() if name not in _NOT_PERTURBED}
+    return next(tensors(inputs), None)
+
+
+def described(found: Tensor | None) -> str:
+    """An input that cannot be perturbed, in words."""
+    return "no tensor" if found is None else f"{found.dtype}, such as token ids"
 
 
 def call_model(model: nn.Module, inputs: Any) -> Any:

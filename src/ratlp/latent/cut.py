@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ratlp.errors import LayerError
-from ratlp.latent.batch import call_model, logits_of
+from ratlp.latent.batch import call_model, described, first_input, logits_of
 from ratlp.latent.buffers import Buffer
 from ratlp.latent.calls import Handler, is_compiled, outside_compiled_code, stepping_in
 from ratlp.latent.encode import Encoding, Reached
@@ -16,8 +16,6 @@ from ratlp.latent.recording import Recording, Versions, changed_in_place
 from ratlp.latent.rehearsal import Rehearsal
 from ratlp.latent.replay import Replay, Tap, never_called
 from ratlp.latent.trees import alias, map_tensors, swapped, tensors
-
-_NOT_PERTURBED = ("attention_mask", "labels")
 
 
 class Cut:
@@ -78,13 +76,21 @@ class Cut:
         Raises:
             LayerError: The forward never calls a layer, or its output does not begin with a floating tensor.
         """
-        self._resolve()
         inputs = dict(inputs) if isinstance(inputs, Mapping) else inputs
+        self.rehearse(inputs)
+        return self._encode_anew(inputs)
+
+    def rehearse(self, inputs: Any) -> None:
+        """Rehearse this batch now if none has been in this mode; otherwise `encode` does it.
+
+        Raises:
+            LayerError: The model cannot be replayed from the layer.
+        """
+        self._resolve()
         mode = (self.model.training, torch.is_grad_enabled())
         if mode not in self._rehearsed:
             self._rehearse(inputs)
             self._rehearsed.add(mode)
-        return self._encode_anew(inputs)
 
     def replay(self, recording: Recording, *, taps: Mapping[str, Tap] | None = None) -> Tensor:
         """The model's logits when the layer returns `recording.latent` and all before it what it returned.
@@ -192,17 +198,14 @@ class Cut:
         return {**handlers, **around}
 
     def _encoded_input(self, inputs: Any) -> Recording:
-        named = isinstance(inputs, Mapping)
-        perturbable = {k: v for k, v in inputs.items() if k not in _NOT_PERTURBED} if named else inputs
-        found = next(tensors(perturbable), None)
+        found = first_input(inputs)
         if found is not None and found.is_floating_point():
             latent = alias(found)
             calls = {layer.module: 0 for layer in self._layers if layer.module is not None}
             return Recording(swapped(inputs, found, latent), latent, INPUT, calls=calls)
         names = ", ".join(map(repr, embeddings(self.model)[:3])) or "the first layer that gives floats"
-        what = "no tensor" if found is None else f"{found.dtype}, such as token ids"
         raise LayerError(
-            f"layer 'input' needs an input that begins with a floating tensor; found {what}: "
+            f"layer 'input' needs an input that begins with a floating tensor; found {described(found)}: "
             f"use the embedding layer instead: {names}"
         )
 

@@ -17,11 +17,14 @@ class Loss(ABC):
             backward pass of g.
         inner_is_clean: Whether `inner` at d = 0 has the gradient of `clean`, up to a positive factor per sample;
             the clean backward pass then serves the inner problem.
+        falls_with_margins: Whether `adversarial` depends on the logits through the margins z_y - z_j alone and falls
+            as they rise, so that lower bounds of the margins bound it from above.
     """
 
     clean_weight: float = 1.0
     uses_clean_logits: bool = False
     inner_is_clean: bool = True
+    falls_with_margins: bool = False
 
     @abstractmethod
     def clean(self, logits: Tensor, y: Any) -> Tensor:

@@ -18,6 +18,8 @@ class CrossEntropy(Loss):
         tensor(0.6931)
     """
 
+    falls_with_margins = True
+
     def clean(self, logits: Tensor, y: Tensor) -> Tensor:
         """The mean cross-entropy; the labels are checked here, once a step."""
         check_labels(logits, y)

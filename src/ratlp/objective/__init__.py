@@ -10,5 +10,6 @@
 
 from ratlp.objective.adversarial_pass import AdversarialPass
 from ratlp.objective.rat_lp import RATLP, RATLPOutput
+from ratlp.objective.schedule import LinearRamp, Ramp, Schedule, SmoothRamp
 
-__all__ = ["RATLP", "AdversarialPass", "RATLPOutput"]
+__all__ = ["AdversarialPass", "LinearRamp", "RATLP", "RATLPOutput", "Ramp", "Schedule", "SmoothRamp"]

@@ -51,8 +51,8 @@ class AdversarialPass:
 class RandomState:
     """The state of torch's generators at one moment, on the CPU and on a tensor's device."""
 
-    def __init__(self, near: Tensor) -> None:
-        self._device = near.device
+    def __init__(self, near: Tensor | None) -> None:
+        self._device = torch.device("cpu") if near is None else near.device
         self._cpu = torch.get_rng_state()
         self._accelerator = torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else None
 

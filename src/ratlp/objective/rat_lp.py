@@ -7,9 +7,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ratlp.attacks import FGSM, Deltas, InnerProblem, Maximiser
+from ratlp.attacks import FGSM, InnerProblem, Maximiser
+from ratlp.bounds.interval import BatchStatistics
+from ratlp.bounds.loss_bound import LossBound
 from ratlp.errors import InputError
 from ratlp.latent import Cut, Recording
+from ratlp.latent.batch import first_input
 from ratlp.latent.buffers import Watch
 from ratlp.latent.parameters import is_sharded
 from ratlp.latent.trees import tensors
@@ -17,7 +20,9 @@ from ratlp.losses import CrossEntropy, CustomLoss, Loss
 from ratlp.losses.custom import LossFunction
 from ratlp.objective.adversarial_pass import AdversarialPass, RandomState
 from ratlp.objective.early_backward import CleanPass, EarlyBackward, attached
-from ratlp.perturbations import LInf, PerturbationSet
+from ratlp.objective.passes import Conditions, Move, Passes
+from ratlp.objective.propagation import Propagation
+from ratlp.perturbations import LInf, Perturbation, PerturbationSet
 
 Latents = Tensor | tuple[Tensor, ...]
 """One tensor where one layer was named, a tuple where a list was."""
@@ -33,7 +38,7 @@ class RATLPOutput(NamedTuple):
         logits: `[batch, classes]` of the clean batch, detached: their backward pass is done already.
         latent: z = f(x), `[batch, *latent]`, a tuple if `layer` was a list. That of the layer that returns first
             is attached to f's graph, so that it can be penalised; the others are detached.
-        delta: The perturbation, `[batch, *latent]`, detached; a tuple likewise.
+        delta: The perturbation, `[batch, *latent]`, detached; a tuple likewise. None where the loss was bounded.
     """
 
     loss: Tensor
@@ -41,7 +46,7 @@ class RATLPOutput(NamedTuple):
     adversarial_loss: Tensor
     logits: Tensor
     latent: Latents
-    delta: Latents
+    delta: Latents | None
 
 
 class RATLP(nn.Module):
@@ -72,8 +77,10 @@ class RATLP(nn.Module):
         eps: Radius of the L-inf ball, in units of the latent; finite and >= 0. Short for
             `perturbation=LInf(eps)`; give one of the two.
         weight: lambda, the weight of the adversarial loss; finite and >= 0.
-        perturbation: The set S; a list gives one for each layer.
-        maximiser: How the inner maximum is sought; one step, `FGSM()`, unless given.
+        perturbation: The set S, or `Propagated` for the box that an input budget leads to; a list gives one for
+            each layer.
+        maximiser: How the inner maximum is sought; one step, `FGSM()`, unless given. `IntervalBound()` bounds it from
+            above instead.
         loss: What is minimised and climbed: a `Loss`, or a function of logits and target; the sum of both
             cross-entropies, `CrossEntropy()`, unless given.
         adversarial_pass: What the adversarial passes do with dropout and BatchNorm.
@@ -102,24 +109,38 @@ class RATLP(nn.Module):
         layer: str | Sequence[str],
         eps: float | None = None,
         weight: float = 1.0,
-        perturbation: PerturbationSet | Sequence[PerturbationSet] | None = None,
-        maximiser: Maximiser | None = None,
+        perturbation: Perturbation | Sequence[Perturbation] | None = None,
+        maximiser: Maximiser | LossBound | None = None,
         loss: Loss | LossFunction | None = None,
         adversarial_pass: AdversarialPass | None = None,
     ) -> None:
         super().__init__()
-        if not (math.isfinite(weight) and weight >= 0):
-            raise InputError(f"weight must be finite and >= 0; found {weight}")
         self.model = model
         self.layer = layer
-        self.weight = float(weight)
+        self.weight = weight
         self.maximiser = FGSM() if maximiser is None else maximiser
         self.loss = _loss(loss)
         self.adversarial_pass = AdversarialPass() if adversarial_pass is None else adversarial_pass
         self._names = (layer,) if isinstance(layer, str) else tuple(layer)
+        if isinstance(self.maximiser, LossBound):
+            _check_bounded(self.maximiser, self.loss, self._names)
         self.perturbations = _perturbations(self._names, eps, perturbation)
+        bounded = isinstance(self.maximiser, LossBound)
+        sets = self.perturbations.values()
+        self._uses_intervals = bounded or not all(isinstance(s, PerturbationSet) for s in sets)
         self._cut = Cut(model, self._names)
         self._early_backward = EarlyBackward()
+
+    @property
+    def weight(self) -> float:
+        """The weight of the adversarial loss; it may be set anew between steps, as schedules do."""
+        return self._weight
+
+    @weight.setter
+    def weight(self, value: float) -> None:
+        if not (math.isfinite(value) and value >= 0):
+            raise InputError(f"weight must be finite and >= 0; found {value}")
+        self._weight = float(value)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, inputs: Any, y: Any) -> RATLPOutput:
@@ -141,29 +162,28 @@ class RATLP(nn.Module):
             raise InputError("targets must not require gradients; found some that do: detach them")
         if self._cut.model is not self.model:  # exchanged since
             self._cut = Cut(self.model, self._names)
-        recording = self._cut.encode(inputs)
-        taps = tuple(name for name in self._names if name != recording.name)
+        self._cut.rehearse(inputs)
+        before = RandomState(first_input(inputs))
+        with BatchStatistics.of(self.model, when=self._uses_intervals) as statistics:
+            recording = self._cut.encode(inputs)
+            in_f = len(statistics.found)
+            taps = tuple(name for name in self._names if name != recording.name)
+            state, watch = RandomState(recording.latent), Watch(self.model)
+            clean = self._clean_pass(recording, taps, y)
+        moved = {*watch.changed(), *self._cut.moved}
         order = (recording.name, *taps)
-        state = RandomState(recording.latent)
-        watch = Watch(self.model)
-        clean = self._clean_pass(recording, taps, y)
-        statistics = {*watch.changed(), *self._cut.moved}
-
-        def logits_at(deltas: Deltas, *, final: bool = False) -> Tensor:
-            with self.adversarial_pass.around(self.model, statistics, state, final=final):
-                moved = recording.with_latent(recording.latent + deltas[0])
-                moves = {name: _adding(delta) for name, delta in zip(taps, deltas[1:], strict=True)}
-                return self._cut.replay(moved, taps=moves)
-
-        problem = InnerProblem(
-            lambda deltas: self.loss.inner(logits_at(deltas), y, clean.logits.detach()),
-            clean.points,
-            [self.perturbations[name] for name in order],
-            masks=[_mask(inputs, point) for point in clean.points],
-            gradients=clean.gradients if self.loss.inner_is_clean else None,
-        )
-        deltas = self.maximiser(problem)
-        adversarial = self.loss.adversarial(logits_at(deltas, final=True), y, clean.logits)
+        # The graph of g's statistics went with the early backward pass.
+        known = [*statistics.found[:in_f], *(found.detached() for found in statistics.found[in_f:])]
+        reach = Propagation(self._cut, inputs, order, Conditions(self.model, moved, before, known))
+        sets = [self.perturbations[name].within(reach.to(name)) for name in order]
+        conditions = Conditions(self.model, moved, state, statistics.found[in_f:])
+        passes = Passes(self._cut, recording, taps, self.adversarial_pass, conditions)
+        if isinstance(self.maximiser, LossBound):
+            deltas, logits = None, self.maximiser(passes.of_intervals, sets[0].edges(recording.latent), y)
+        else:
+            deltas = self.maximiser(self._inner_problem(inputs, y, passes, clean, sets))
+            logits = passes.logits([_moving(s, d) for s, d in zip(sets, deltas, strict=True)], final=True)
+        adversarial = self.loss.adversarial(logits, y, clean.logits)
         loss = self.weight * adversarial
         if self.loss.clean_weight:
             loss = self.loss.clean_weight * clean.loss + loss
@@ -173,7 +193,7 @@ class RATLP(nn.Module):
             adversarial_loss=adversarial,
             logits=clean.logits.detach(),
             latent=self._as_named(order, (recording.latent, *clean.points[1:])),
-            delta=self._as_named(order, deltas),
+            delta=deltas and self._as_named(order, deltas),
         )
 
     def extra_repr(self) -> str:
@@ -182,6 +202,18 @@ class RATLP(nn.Module):
         return (
             f"layer={self.layer!r}, perturbation={', '.join(sets)}, maximiser={self.maximiser}, "
             f"weight={self.weight:g}, loss={self.loss}"
+        )
+
+    def _inner_problem(
+        self, inputs: Any, y: Any, passes: Passes, clean: CleanPass, sets: Sequence[PerturbationSet]
+    ) -> InnerProblem:
+        """The maximum over the sets, for the maximiser."""
+        return InnerProblem(
+            lambda deltas: self.loss.inner(passes.logits(list(map(_adding, deltas))), y, clean.logits.detach()),
+            clean.points,
+            sets,
+            masks=[_mask(inputs, point) for point in clean.points],
+            gradients=clean.gradients if self.loss.inner_is_clean else None,
         )
 
     def _clean_pass(self, recording: Recording, taps: tuple[str, ...], y: Any) -> CleanPass:
@@ -193,6 +225,8 @@ class RATLP(nn.Module):
             return self.loss.clean(logits, y), logits, tuple(seen[name] for name in taps)
 
         in_use = self.loss.clean_weight > 0 and torch.is_grad_enabled()
+        if isinstance(self.maximiser, LossBound):  # BatchNorm's statistics, attached, go into the bound
+            return attached(run, recording, with_gradients=False)
         wanted = self.maximiser.starts_at_zero and self.loss.inner_is_clean
         trained = [p for p in self.model.parameters() if p.requires_grad]
         if self.loss.uses_clean_logits or (in_use and is_sharded(self.model)):
@@ -218,19 +252,29 @@ def _loss(loss: Loss | LossFunction | None) -> Loss:
 def _perturbations(
     names: tuple[str, ...],
     eps: float | None,
-    perturbation: PerturbationSet | Sequence[PerturbationSet] | None,
-) -> dict[str, PerturbationSet]:
-    """The set of each layer."""
+    perturbation: Perturbation | Sequence[Perturbation] | None,
+) -> dict[str, Perturbation]:
+    """That of each layer."""
     if eps is not None and perturbation is None:
         perturbation = LInf(eps)
     elif eps is not None or perturbation is None:
         raise InputError(f"give exactly one of eps and perturbation; found eps={eps} and perturbation={perturbation}")
-    sets = [perturbation] * len(names) if isinstance(perturbation, PerturbationSet) else perturbation
+    sets = [perturbation] * len(names) if isinstance(perturbation, Perturbation) else perturbation
     if len(sets) != len(names):
         raise InputError(
             f"give one perturbation for all layers or one for each; found {len(sets)} for {len(names)} layers"
         )
     return dict(zip(names, sets, strict=True))
+
+
+def _check_bounded(bound: LossBound, loss: Loss, names: tuple[str, ...]) -> None:
+    if not loss.falls_with_margins:
+        raise InputError(
+            f"{bound} bounds losses that fall as the margins rise, such as CrossEntropy; found {loss}: use that, or a "
+            "maximiser such as FGSM()"
+        )
+    if len(names) > 1:
+        raise InputError(f"{bound} takes one layer, all after it is bounded; found {list(names)}: name the first")
 
 
 def _seeing(seen: dict[str, Tensor], name: str) -> Callable[[Tensor], Tensor]:
@@ -241,8 +285,12 @@ def _seeing(seen: dict[str, Tensor], name: str) -> Callable[[Tensor], Tensor]:
     return see
 
 
-def _adding(delta: Tensor) -> Callable[[Tensor], Tensor]:
+def _adding(delta: Tensor) -> Move:
     return lambda latent: latent + delta
+
+
+def _moving(set_: PerturbationSet, delta: Tensor) -> Move:
+    return lambda latent: set_.moved(latent, delta)
 
 
 def _mask(inputs: Any, point: Tensor) -> Tensor | None:

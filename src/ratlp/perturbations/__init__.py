@@ -8,15 +8,20 @@ tensor([[ 0.1000, -0.1000,  0.0000]])
 L2(0.1, per='token', relative_to=rms_per_sample)
 """
 
-from ratlp.perturbations.base import PerturbationSet
+from ratlp.perturbations.base import Perturbation, PerturbationSet
+from ratlp.perturbations.box import Box
 from ratlp.perturbations.l2 import L2
 from ratlp.perturbations.linf import LInf
+from ratlp.perturbations.propagated import Propagated
 from ratlp.perturbations.scale import rms_per_channel, rms_per_sample, rms_per_token
 
 __all__ = [
+    "Box",
     "L2",
     "LInf",
+    "Perturbation",
     "PerturbationSet",
+    "Propagated",
     "rms_per_channel",
     "rms_per_sample",
     "rms_per_token",

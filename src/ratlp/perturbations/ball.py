@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ratlp.errors import InputError
-from ratlp.perturbations.base import PerturbationSet
+from ratlp.perturbations.base import Edges, PerturbationSet
 
 Scale = Callable[[Tensor], Tensor]
 """The scale of a latent, from the latent, broadcastable to it: see `ratlp.perturbations.scale`."""
@@ -33,13 +33,22 @@ class Ball(PerturbationSet):
         relative_to: Scale | None = None,
         bounds: tuple[float, float] | None = None,
     ) -> None:
-        if not (math.isfinite(eps) and eps >= 0):
-            raise InputError(f"eps must be finite and >= 0; found {eps}")
         if bounds is not None and not bounds[0] < bounds[1]:
             raise InputError(f"bounds must be (low, high) with low < high; found {bounds}")
-        self.eps = float(eps)
+        self.eps = eps
         self.relative_to = relative_to
         self.bounds = bounds
+
+    @property
+    def eps(self) -> float:
+        """The radius; it may be set anew between steps, as schedules do."""
+        return self._eps
+
+    @eps.setter
+    def eps(self, value: float) -> None:
+        if not (math.isfinite(value) and value >= 0):
+            raise InputError(f"eps must be finite and >= 0; found {value}")
+        self._eps = float(value)
 
     @abstractmethod
     def _into_ball(self, delta: Tensor, point: Tensor) -> Tensor:
@@ -59,6 +68,16 @@ class Ball(PerturbationSet):
         # A point that is out of bounds already may stay where it is.
         low, high = self.bounds
         return (point + inside).clamp(point.clamp(max=low), point.clamp(min=high)) - point
+
+    def edges(self, point: Tensor) -> Edges:
+        """The box around the ball, within the bounds."""
+        radius = self._radius(point).to(point.dtype)
+        lower, upper = point - radius, point + radius
+        if self.bounds is None:
+            return lower, upper
+        # A point that is out of bounds already may stay where it is, as in `project`.
+        low, high = self.bounds
+        return torch.maximum(lower, point.clamp(max=low)), torch.minimum(upper, point.clamp(min=high))
 
     def __repr__(self) -> str:
         options = (

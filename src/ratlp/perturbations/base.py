@@ -1,17 +1,39 @@
-"""What every perturbation set can do."""
+"""What every perturbation can do."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from torch import Tensor
 
+from ratlp.errors import BoundError
 
-class PerturbationSet(ABC):
+Edges = tuple[Tensor, Tensor]
+"""Lower and upper bounds of a latent, `[batch, *latent]` each."""
+
+
+class Perturbation(ABC):
+    """What the objective is told of an adversary: a set S(z), or how to find it for each batch."""
+
+    @abstractmethod
+    def within(self, reach: "Callable[[PerturbationSet], Edges]") -> "PerturbationSet":
+        """The set at this batch's latents.
+
+        Args:
+            reach: Maps a set around the model's input to bounds of the latents that it leads to.
+        """
+
+
+class PerturbationSet(Perturbation):
     """A set S(z) of perturbations d that an adversary may add to a point z.
 
     A new set is one file with one subclass; maximisers and the objective know this interface only. Points,
     gradients and perturbations are `[batch, *latent]`; every method works sample by sample and returns
     `point`'s dtype.
     """
+
+    def within(self, reach: Callable[["PerturbationSet"], Edges]) -> "PerturbationSet":
+        """The set itself: it needs the latent alone."""
+        return self
 
     @abstractmethod
     def steepest(self, gradient: Tensor, point: Tensor) -> Tensor:
@@ -28,3 +50,17 @@ class PerturbationSet(ABC):
     def linear_maximum(self, gradient: Tensor, point: Tensor) -> Tensor:
         """The d in S(point) that maximises <gradient, d>: a step to the ball's edge, kept within bounds."""
         return self.project(self.steepest(gradient, point), point)
+
+    def moved(self, point: Tensor, delta: Tensor) -> Tensor:
+        """The perturbed point, differentiable in what is trained; the perturbation itself is a constant."""
+        return point + delta
+
+    def edges(self, point: Tensor) -> Edges:
+        """Bounds of every point + d with d in S(point), differentiable in what is trained.
+
+        Raises:
+            BoundError: The set does not say.
+        """
+        raise BoundError(
+            f"bounds need a set that gives its edges; found {type(self).__name__}: write its method edges, or use LInf"
+        )

@@ -13,7 +13,7 @@ True
 """
 
 from ratlp.bounds.interval import arithmetic, elementwise, linear, normalisation, reductions, shapes  # noqa: F401
-from ratlp.bounds.interval.batch_statistics import BatchStatistics, supplied
+from ratlp.bounds.interval.batch_statistics import BatchStatistics, Statistics, supplied
 from ratlp.bounds.interval.tensor import AffineMap, Interval, interval_between, rule
 from ratlp.bounds.interval.worst_case import margin_lower_bounds, worst_logits
 
@@ -21,6 +21,7 @@ __all__ = [
     "AffineMap",
     "BatchStatistics",
     "Interval",
+    "Statistics",
     "interval_between",
     "margin_lower_bounds",
     "rule",

@@ -1,11 +1,11 @@
 """The statistics of the clean batch, for BatchNorm's interval rule in training."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
@@ -14,22 +14,46 @@ from ratlp.errors import BoundError
 _BATCH_NORM = (functional.batch_norm, torch.batch_norm)
 
 
+class Statistics(NamedTuple):
+    """Of one call of a BatchNorm.
+
+    Attributes:
+        mean: Of each channel.
+        variance: Of each channel, not corrected.
+    """
+
+    mean: Tensor
+    variance: Tensor
+
+    def detached(self) -> "Statistics":
+        """Without a graph."""
+        return Statistics(self.mean.detach(), self.variance.detach())
+
+
 class BatchStatistics(TorchFunctionMode):
     """Records the mean and variance with which each BatchNorm normalises while this mode is open.
 
-    They are attached to the graph. Kept by the running mean that belongs to them, in the order of the calls.
+    They are attached to the graph, and kept in the order of the calls.
 
     Example:
         >>> norm = torch.nn.BatchNorm1d(1)
         >>> with BatchStatistics() as statistics:
         ...     _ = norm(torch.tensor([[1.0], [3.0]]))
-        >>> statistics.found[0][1:]
+        >>> statistics.found[0].mean, statistics.found[0].variance
         (tensor([2.]), tensor([1.]))
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[tuple[Tensor | None, Tensor, Tensor]] = []
+        self.found: list[Statistics] = []
+
+    @classmethod
+    @contextmanager
+    def of(cls, model: nn.Module, *, when: bool) -> Iterator["BatchStatistics"]:
+        """Open it only where it is needed, for it slows every call of torch a little: in training, if `when`."""
+        statistics = cls()
+        with statistics if when and model.training else nullcontext():
+            yield statistics
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -42,7 +66,7 @@ class BatchStatistics(TorchFunctionMode):
 
 
 def _note(
-    found: list[tuple[Tensor | None, Tensor, Tensor]],
+    found: list[Statistics],
     input: Tensor,
     running_mean: Tensor | None,
     running_var: Tensor | None = None,
@@ -54,35 +78,33 @@ def _note(
 ) -> None:
     if training:
         variance, mean = torch.var_mean(input, [0, *range(2, input.dim())], correction=0)
-        found.append((running_mean, mean, variance))
+        found.append(Statistics(mean, variance))
 
 
 class _Supply:
     """What the interval rule of BatchNorm takes its statistics from, at the moment."""
 
-    left: list[tuple[Tensor | None, Tensor, Tensor]] | None = None
+    left: list[Statistics] | None = None
 
 
 @contextmanager
-def supplied(statistics: BatchStatistics) -> Iterator[None]:
+def supplied(statistics: Sequence[Statistics]) -> Iterator[None]:
     """While open, intervals are normalised with these statistics, each call with its own, in order."""
-    before, _Supply.left = _Supply.left, list(statistics.found)
+    before, _Supply.left = _Supply.left, list(statistics)
     try:
         yield
     finally:
         _Supply.left = before
 
 
-def statistics_of(running_mean: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Mean and variance of the clean batch at the next call of the BatchNorm with that running mean.
+def next_statistics(channels: int) -> Statistics:
+    """Those of the clean batch at the next call of a BatchNorm.
 
     Raises:
-        BoundError: None were recorded.
+        BoundError: None were recorded, or the forward takes another path than the clean one.
     """
-    for index, (owner, mean, variance) in enumerate(_Supply.left or []):
-        if owner is running_mean:
-            del (_Supply.left or [])[index]
-            return mean, variance
+    if _Supply.left and len(_Supply.left[0].mean) == channels:
+        return _Supply.left.pop(0)
     raise BoundError(
         "BatchNorm in training depends on the whole batch; found no statistics of the clean batch for it: "
         "call model.eval() for bounds, or train through ratlp.RATLP, which records them"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ratlp.bounds.interval.batch_statistics import statistics_of
+from ratlp.bounds.interval.batch_statistics import next_statistics
 from ratlp.bounds.interval.tensor import Interval, rule
 from ratlp.errors import BoundError
 
@@ -29,7 +29,7 @@ def batch_norm(
     `BatchStatistics` (as in Shi et al., arXiv 2103.17268): the box then contains the clean latents.
     """
     if training:
-        mean, variance = statistics_of(running_mean)
+        mean, variance = next_statistics(input.shape[1])
     elif running_mean is not None and running_var is not None:
         mean, variance = running_mean, running_var
     else:

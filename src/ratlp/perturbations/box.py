@@ -1,0 +1,61 @@
+"""A box with an upper and a lower edge of its own for each coordinate of each sample."""
+
+import torch
+from torch import Tensor
+
+from ratlp.perturbations.base import Edges, PerturbationSet
+
+
+class Box(PerturbationSet):
+    """S(z) = { d : lower <= z + d <= upper }.
+
+    Where the edges carry gradients (a propagated box does), a perturbed point keeps its place in the box: the share
+    of the way from z to the edge is the constant, and gradients flow through z and through the edge. Training then
+    learns to make the box small where it hurts.
+
+    Args:
+        lower: `[batch, *latent]`.
+        upper: Likewise, nowhere below `lower`.
+
+    Example:
+        >>> z = torch.tensor([[0.0, 1.0]])
+        >>> box = Box(torch.tensor([[-1.0, 1.0]]), torch.tensor([[0.5, 3.0]]))
+        >>> box.linear_maximum(torch.tensor([[2.0, -1.0]]), z)
+        tensor([[0.5000, 0.0000]])
+    """
+
+    def __init__(self, lower: Tensor, upper: Tensor) -> None:
+        self.lower = lower
+        self.upper = upper
+
+    def steepest(self, gradient: Tensor, point: Tensor) -> Tensor:
+        """The box's half width, in the direction of the gradient's sign."""
+        return ((self.upper - self.lower).detach() / 2 * gradient.sign()).to(point.dtype)
+
+    def linear_maximum(self, gradient: Tensor, point: Tensor) -> Tensor:
+        """To the upper edge where the gradient is positive, to the lower where it is negative; 0 where it is 0."""
+        edge = torch.where(gradient > 0, self.upper, torch.where(gradient < 0, self.lower, point))
+        return (edge - point).detach().to(point.dtype)
+
+    def project(self, delta: Tensor, point: Tensor) -> Tensor:
+        """Each coordinate to the nearest edge where it is beyond one."""
+        return (point + delta).clamp(self.lower.detach(), self.upper.detach()) - point
+
+    def random(self, point: Tensor) -> Tensor:
+        """Uniform in the box."""
+        lower, upper = self.lower.detach(), self.upper.detach()
+        return (lower + torch.rand_like(point) * (upper - lower) - point).to(point.dtype)
+
+    def moved(self, point: Tensor, delta: Tensor) -> Tensor:
+        """Point + share * (edge - point), with the share that makes it point + delta."""
+        edge = torch.where(delta > 0, self.upper, self.lower).to(point.dtype)
+        way = edge - point
+        share = torch.where(way == 0, 0, delta / torch.where(way == 0, 1, way)).detach()
+        return point + share * way
+
+    def edges(self, point: Tensor) -> Edges:
+        """The edges."""
+        return self.lower, self.upper
+
+    def __repr__(self) -> str:
+        return f"Box(shape={tuple(self.lower.shape)})"
