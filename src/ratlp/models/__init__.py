@@ -1,4 +1,4 @@
-"""Small nets that the experiments use.
+"""Small nets: the paper's, and two convolutional ones for images.
 
 >>> import torch
 >>> from ratlp.models import mlp
@@ -7,6 +7,7 @@
 torch.Size([5, 2])
 """
 
+from ratlp.models.convolutional import ImageClassifier, small_cnn, wide_cnn
 from ratlp.models.encoder_classifier import EncoderClassifier
 from ratlp.models.mlp import INITIALISATIONS, LATENT_ACTIVATIONS, initialise, mlp
 from ratlp.models.stacked import StackedLinear, stack, unstack
@@ -15,9 +16,12 @@ __all__ = [
     "EncoderClassifier",
     "INITIALISATIONS",
     "LATENT_ACTIVATIONS",
+    "ImageClassifier",
     "StackedLinear",
     "initialise",
     "mlp",
+    "small_cnn",
     "stack",
     "unstack",
+    "wide_cnn",
 ]
