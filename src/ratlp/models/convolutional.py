@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from ratlp.errors import InputError
+from ratlp.models.registry import register
 from ratlp.models.sizes import check_sizes
 
 Image = tuple[int, int, int]
@@ -49,6 +50,7 @@ class ImageClassifier(nn.Module):
         return logits
 
 
+@register("small_cnn")
 def small_cnn(image: Image = (1, 28, 28), *, classes: int = 10) -> ImageClassifier:
     """The small net of Wong and Kolter (arXiv 1711.00851, MNIST): two strided convolutions and a hidden layer.
 
@@ -81,6 +83,7 @@ def small_cnn(image: Image = (1, 28, 28), *, classes: int = 10) -> ImageClassifi
     return ImageClassifier((channels, height, width), features, nn.Linear(100, classes))
 
 
+@register("wide_cnn")
 def wide_cnn(
     image: Image = (1, 28, 28),
     *,
