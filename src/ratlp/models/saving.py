@@ -19,8 +19,10 @@ from ratlp.models.state import stored_tensors
 from ratlp.models.weights import WeightsFile, fill, match_tensors, open_weights
 
 _SCHEMA = "ratlp.model/1"
-_KEYS = {"format", "schema", "ratlp_version", "architecture", "arguments", "notes"}
-_LONGEST_ARGUMENTS = 10_000  # characters; a file's few bytes must not ask for a net of a million layers
+_KEY = "ratlp"  # a single one, as safetensors writes several in any order
+_FIELDS = {"schema", "ratlp_version", "architecture", "arguments", "notes"}
+_LONGEST_HEADER = 100_000  # characters of JSON
+_LONGEST_ARGUMENTS = 10_000  # likewise; a file's few bytes must not ask for a net of a million layers
 
 
 @dataclass(frozen=True)
@@ -71,23 +73,13 @@ def save(model: nn.Module, path: str | os.PathLike[str], *, notes: Mapping[str, 
     if path.suffix != ".safetensors":
         raise InputError(f"the path must end in .safetensors, whose format is written; found {path}: rename it")
     architecture = _known_architecture(model)
-    arguments = _arguments_text(architecture)
-    notes = dict(notes or {})
-    if not _are_texts(notes):
-        raise InputError(f"notes must be texts by name; found {notes!r}: use str() on what is none")
+    arguments = _plain_arguments(architecture)
+    header = _header_text(architecture.name, arguments, dict(notes or {}))
     tensors = stored_tensors(model)
-    blueprint = _blueprint(architecture.name, json.loads(arguments))
+    blueprint = _blueprint(architecture.name, arguments)
     _check_unchanged(model, blueprint, architecture.name)
     match_tensors(blueprint, tensors, source="the model", what=f"a {architecture.name} as its builder makes it")
-    metadata = {
-        "format": "pt",  # the key by which other tools know whose tensors these are
-        "schema": _SCHEMA,
-        "ratlp_version": __version__,
-        "architecture": architecture.name,
-        "arguments": arguments,
-        "notes": json.dumps(notes),
-    }
-    _write(path, to_bytes(tensors, metadata))
+    _write(path, to_bytes(tensors, {_KEY: header}))
 
 
 def load(path: str | os.PathLike[str]) -> nn.Module:
@@ -156,17 +148,36 @@ def _known_architecture(model: nn.Module) -> Architecture:
     return architecture
 
 
-def _arguments_text(architecture: Architecture) -> str:
+def _plain_arguments(architecture: Architecture) -> dict[str, Any]:
     arguments = encode(architecture)
     try:
         text = json.dumps(arguments, allow_nan=False)
-        kept = plain(json.loads(text)) == plain(arguments)
+        kept = len(text) <= _LONGEST_ARGUMENTS and plain(json.loads(text)) == plain(arguments)
     except (TypeError, ValueError, RecursionError):
         kept = False
-    if not kept or len(text) > _LONGEST_ARGUMENTS:
+    if not kept:
         raise InputError(
             f"{architecture.name}'s arguments must be plain values that JSON keeps, at most {_LONGEST_ARGUMENTS} "
             f"characters together; found {str(arguments)[:200]}: build the net from numbers, texts and sequences"
+        )
+    return arguments
+
+
+def _header_text(architecture: str, arguments: Mapping[str, Any], notes: Mapping[str, str]) -> str:
+    if not _are_texts(notes):
+        raise InputError(f"notes must be texts by name; found {str(notes)[:200]}: use str() on what is none")
+    text = json.dumps(
+        {
+            "schema": _SCHEMA,
+            "ratlp_version": __version__,
+            "architecture": architecture,
+            "arguments": arguments,
+            "notes": notes,
+        }
+    )
+    if len(text) > _LONGEST_HEADER:
+        raise InputError(
+            f"notes must leave the header at most {_LONGEST_HEADER} characters; found {len(text)}: keep them elsewhere"
         )
     return text
 
@@ -211,41 +222,44 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _described(file: WeightsFile) -> Description:
-    metadata = file.metadata
-    schema = metadata.get("schema")
-    if schema is None:
+    text = file.metadata.get(_KEY)
+    if text is None:
         raise InputError(
             f"a model must be a file by ratlp.save, whose header says how it is built; found {file.path} without "
             "that: name a factory that builds the net, package.module:factory, and give the file as its weights"
         )
-    if schema != _SCHEMA:
+    fields = _fields(file.path, text)
+    arguments, notes = fields["arguments"], fields["notes"]
+    texts = isinstance(fields["architecture"], str) and isinstance(fields["ratlp_version"], str)
+    if not (texts and isinstance(arguments, dict) and isinstance(notes, dict) and _are_texts(notes)):
+        raise InputError(f"{file.path}'s header must hold texts, and arguments by name; found others: save it again")
+    if len(json.dumps(arguments)) > _LONGEST_ARGUMENTS:
         raise InputError(
-            f"{file.path} must have the schema {_SCHEMA}; found {schema[:80]!r}: use the version of ratlp that wrote it"
+            f"{file.path}'s arguments must have at most {_LONGEST_ARGUMENTS} characters; found more: not opened"
         )
-    if metadata.keys() != _KEYS:
-        lacking, unknown = sorted(_KEYS - metadata.keys()), sorted(metadata.keys() - _KEYS)
-        raise InputError(
-            f"{file.path} must have the header of ratlp.save; found {lacking} missing and {str(unknown)[:200]} "
-            "unknown: save it again"
-        )
-    arguments, notes = _json(file, "arguments", longest=_LONGEST_ARGUMENTS), _json(file, "notes")
-    if not _are_texts(notes):
-        raise InputError(f"{file.path}'s notes must be texts by name; found others: save it again")
-    architecture = Architecture(metadata["architecture"], plain(arguments))
-    return Description(architecture, metadata["ratlp_version"], notes)
+    return Description(Architecture(fields["architecture"], plain(arguments)), fields["ratlp_version"], notes)
 
 
-def _json(file: WeightsFile, key: str, *, longest: int | None = None) -> dict[str, Any]:
-    text = file.metadata[key]
-    if longest is not None and len(text) > longest:
-        raise InputError(f"{file.path}'s {key} must have at most {longest} characters; found {len(text)}: not opened")
+def _fields(path: Path, text: str) -> dict[str, Any]:
+    """The header's JSON, once it is known to be of this schema."""
     try:
-        found = json.loads(text)
+        fields = json.loads(text) if len(text) <= _LONGEST_HEADER else None
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise InputError(f"{file.path}'s {key} must be a JSON object; found {text[:80]!r}: save it again")
-    return found
+        fields = None
+    if not isinstance(fields, dict):
+        raise InputError(
+            f"{path}'s header must be a JSON object of at most {_LONGEST_HEADER} characters; found {text[:80]!r}: "
+            "save it again"
+        )
+    if fields.get("schema") != _SCHEMA:
+        found = str(fields.get("schema"))[:80]
+        raise InputError(f"{path} must have the schema {_SCHEMA}; found {found!r}: use the version that wrote it")
+    if fields.keys() != _FIELDS:
+        lacking, unknown = sorted(_FIELDS - fields.keys()), str(sorted(fields.keys() - _FIELDS))[:200]
+        raise InputError(
+            f"{path}'s header must have just its fields; found {lacking} missing, {unknown} unknown: save it again"
+        )
+    return fields
 
 
 def _are_texts(notes: Mapping[Any, Any]) -> bool:

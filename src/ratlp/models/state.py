@@ -8,6 +8,25 @@ from torch.nn.parameter import is_lazy
 
 from ratlp.errors import InputError
 
+FLOATING: Mapping[str, torch.dtype] = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+}
+"""The floating-point types that a file may hold, by the name that its header gives them."""
+
+DTYPES: Mapping[str, torch.dtype] = {
+    **FLOATING,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+"""All types that a file may hold, likewise."""
+
 
 def tied_names(state: Mapping[str, Tensor]) -> list[list[str]]:
     """The names of a state dict, grouped by tensor: tied ones have several.
@@ -60,7 +79,7 @@ def stored_tensors(model: nn.Module) -> dict[str, Tensor]:
     """Copies of a model's tensors on the CPU, each with memory of its own; tied ones once, by their first name.
 
     Raises:
-        InputError: See `check_state`.
+        InputError: See `check_state`; or a tensor is of none of `DTYPES`.
 
     Example:
         >>> sorted(stored_tensors(nn.Linear(2, 3)))
@@ -68,6 +87,12 @@ def stored_tensors(model: nn.Module) -> dict[str, Tensor]:
     """
     check_state(model, what="the model")
     state: dict[str, Tensor] = model.state_dict(keep_vars=True)
+    for name, tensor in state.items():
+        if tensor.dtype not in DTYPES.values():
+            raise InputError(
+                f"a saved model must hold tensors of the types {', '.join(map(str, DTYPES.values()))}; found {name}, "
+                f"which is {tensor.dtype}: convert it"
+            )
     return {
         names[0]: state[names[0]].detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
         for names in tied_names(state)

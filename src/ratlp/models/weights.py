@@ -11,20 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from ratlp.errors import InputError
-from ratlp.models.state import tied_names
-
-_FLOATING = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
-DTYPES: Mapping[str, torch.dtype] = {
-    **_FLOATING,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
-    "BOOL": torch.bool,
-    "C64": torch.complex64,
-}
-"""The types that a file may hold, by the name that its header gives them."""
+from ratlp.models.state import DTYPES, FLOATING, tied_names
 
 _PICKLES = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin"}
 _MOST_NAMES = 5  # in a message
@@ -77,7 +64,8 @@ class WeightsFile:
 
     def tensor(self, name: str) -> Tensor:
         """Read one tensor, on the CPU."""
-        found: Tensor = self._handle.get_tensor(name)
+        with torch.device("cpu"):  # whatever the caller's default device is
+            found: Tensor = self._handle.get_tensor(name)
         return found
 
 
@@ -190,7 +178,7 @@ def fill(model: nn.Module, file: WeightsFile, *, what: str) -> None:
 def _fits(header: _Like, expected: Tensor) -> bool:
     if tuple(header.shape) != tuple(expected.shape):
         return False
-    return header.dtype == expected.dtype or {header.dtype, expected.dtype} <= set(_FLOATING.values())
+    return header.dtype == expected.dtype or {header.dtype, expected.dtype} <= set(FLOATING.values())
 
 
 def _words(tensor: _Like) -> str:
