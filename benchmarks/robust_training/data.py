@@ -1,9 +1,9 @@
 """Where the images come from, with a validation part held out of the training part."""
 
 import torch
+from robust_training.training import Data
 
 from ratlp.data import load_source
-from robust_training.training import Data
 
 VALIDATION = 1000
 
@@ -12,7 +12,10 @@ def load(spec: str) -> Data:
     """`digits`, or a folder of IDX files; a tenth of the training part, at most 1,000, is the validation part."""
     source = load_source(spec)
     split = source.draw(0)
-    images = [part.reshape(len(part), 1, *part.shape[1:]) if part.dim() == 3 else part for part in (split.x_train, split.x_test)]
+    images = [
+        part.reshape(len(part), 1, *part.shape[1:]) if part.dim() == 3 else part
+        for part in (split.x_train, split.x_test)
+    ]
     images = [_square(part) for part in images]
     order = torch.randperm(len(split.y_train), generator=torch.Generator().manual_seed(0))
     held = min(VALIDATION, len(order) // 10)

@@ -22,6 +22,20 @@ class Folder:
         for part in ("models", "runs", "rows"):
             (path / part).mkdir(parents=True, exist_ok=True)
 
+    def claim(self, identity: dict[str, Any]) -> None:
+        """Keep work of different kinds apart.
+
+        Raises:
+            SystemExit: The folder holds work of another kind.
+        """
+        before = self.read("identity.json")
+        if before is None:
+            self.write("identity.json", identity)
+        elif before != identity:
+            raise SystemExit(
+                f"--out must hold work of the same kind; found {before}, not {identity}: name another folder"
+            )
+
     def model(self, name: str) -> Path:
         return self._path / "models" / f"{name}.safetensors"
 

@@ -39,7 +39,6 @@ class Standard(nn.Module):
         return StandardOutput(cross_entropy(self.model(x), y))
 
 
-
 @dataclass(frozen=True)
 class Recipe:
     """One setting of one method.
@@ -128,7 +127,9 @@ def _fgsm_rs(layers: tuple[str, ...]) -> list[Recipe]:
 def _pgd_7(layers: tuple[str, ...]) -> list[Recipe]:
     """Madry et al., arXiv 1706.06083."""
 
-    def recipe(setting: str, maximiser: PGD, loss: type[CrossEntropy] = AdversarialOnly, *, ramp: bool = True) -> Recipe:
+    def recipe(
+        setting: str, maximiser: PGD, loss: type[CrossEntropy] = AdversarialOnly, *, ramp: bool = True
+    ) -> Recipe:
         return Recipe("pgd-7", "input", setting, _input(loss, maximiser), ramp)
 
     return [

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from robust_training.recipes import EPS, PIXELS, Recipe
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-
-from robust_training.recipes import EPS, PIXELS, Recipe
 
 BATCH = 128
 LR = 1e-3
