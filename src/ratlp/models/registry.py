@@ -58,9 +58,9 @@ def register(
     """Make a builder of nets known by a name, so that `ratlp.save` and `ratlp.load` can handle what it returns.
 
     The builder's arguments must be what JSON can hold (numbers, texts, None, sequences, mappings with text as
-    keys; nested at most 20 deep), but for those in `named`. Sequences reach the builder as tuples when a file is loaded. The builder
-    must depend on its arguments alone, and a registered name must be imported before a file that uses it is
-    loaded.
+    keys; nested at most 20 deep), but for those in `named`. Sequences reach the builder as tuples when a file is
+    loaded. The builder must depend on its arguments alone, and build under `torch.device("meta")`. The module
+    that registers it must have been imported before a file that names it is loaded.
 
     Args:
         name: For files; no two builders share one.
