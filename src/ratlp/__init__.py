@@ -12,17 +12,25 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ratlp.models import load, save
     from ratlp.objective import RATLP, RATLPOutput
 else:
 
     def __getattr__(name):
         # torch takes seconds to import, and the command must answer Ctrl-C meanwhile: it comes with the first
         # use of a name that needs it.
-        if name in __all__:
-            return getattr(import_module("ratlp.objective"), name)
+        if name in _HOMES:
+            return getattr(import_module(_HOMES[name]), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-__all__ = ["RATLP", "RATLPOutput", "__version__"]
+_HOMES = {
+    "RATLP": "ratlp.objective",
+    "RATLPOutput": "ratlp.objective",
+    "load": "ratlp.models",
+    "save": "ratlp.models",
+}
+
+__all__ = ["RATLP", "RATLPOutput", "load", "save", "__version__"]
 
 __version__ = version("ratlp")

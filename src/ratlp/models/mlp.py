@@ -7,6 +7,8 @@ import torch
 from torch import nn
 
 from ratlp.models.encoder_classifier import EncoderClassifier
+from ratlp.models.registry import register
+from ratlp.models.sizes import check_sizes
 
 Initialisation = Callable[[nn.Linear, torch.Generator | None], None]
 
@@ -39,6 +41,7 @@ LATENT_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 """What follows the encoder's last linear layer."""
 
 
+@register("mlp", named={"latent_activation": LATENT_ACTIVATIONS})
 def mlp(
     features: int,
     *,
@@ -56,13 +59,18 @@ def mlp(
         classes: Logits.
         hidden: Widths of the hidden layers.
         latent: m, the latent's size.
-        latent_activation: Makes the module that follows the encoder's last layer.
+        latent_activation: Makes the module that follows the encoder's last layer. `ratlp.save` can write down
+            those in `LATENT_ACTIVATIONS`.
+
+    Raises:
+        InputError: A size is no whole number >= 1.
 
     Example:
         >>> net = mlp(2, classes=2)
         >>> [tuple(p.shape) for p in net.parameters()]
         [(32, 2), (32,), (8, 32), (8,), (2, 8), (2,)]
     """
+    check_sizes(features=features, classes=classes, hidden=hidden, latent=latent)
     layers: list[nn.Module] = []
     for width_in, width_out in zip((features, *hidden), hidden, strict=False):
         layers += [nn.Linear(width_in, width_out), nn.ReLU()]
