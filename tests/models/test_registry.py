@@ -29,6 +29,14 @@ def test_what_the_caller_changes_later_does_not_show():
     assert architecture_of(net).arguments["hidden"] == (4,)
 
 
+def test_arguments_that_are_nested_deep_are_refused():
+    deep = []
+    for _ in range(30):
+        deep = [deep]
+    with pytest.raises(InputError, match="nested at most 20 deep; found deeper"):
+        register("tests.deep")(lambda value: nn.Identity())(deep)
+
+
 def test_numpys_whole_numbers_become_plain_ones():
     arguments = architecture_of(mlp(np.int64(2), classes=np.uint8(2))).arguments
     assert type(arguments["features"]) is type(arguments["classes"]) is int

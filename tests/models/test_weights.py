@@ -60,6 +60,13 @@ def refusal(path):
     return message
 
 
+def nested(depth):
+    found = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
 def message_or_none(path):
     try:
         ratlp.load(path)
@@ -166,10 +173,14 @@ def test_weights_without_a_header_of_ours(path):
         ({"notes": []}, "must hold texts, and arguments by name; found others"),
         ({"notes": {"1": 1}}, "must hold texts, and arguments by name; found others"),
         ({"arguments": {"hidden": [1] * 4_000}}, "arguments must have at most 10000 characters; found more"),
-        ({"text": ""}, "header must be a JSON object of at most 100000 characters; found '': save it again"),
-        ({"text": "[]"}, "header must be a JSON object of at most 100000 characters; found '[]'"),
-        ({"text": "[" * 90_000}, "header must be a JSON object of at most 100000 characters; found '[[["),
-        ({"text": "9" * 5_000}, "header must be a JSON object of at most 100000 characters; found '999"),
+        (
+            {"text": ""},
+            "header must be a JSON object of at most 100000 characters and not deep; found '': save it again",
+        ),
+        ({"text": "[]"}, "header must be a JSON object of at most 100000 characters and not deep; found '[]'"),
+        ({"text": "[" * 90_000}, "header must be a JSON object of at most 100000 characters and not deep; found '[[["),
+        *[({"arguments": {"hidden": nested(depth)}}, "and not deep; found") for depth in (30, 300, 600)],
+        ({"text": "9" * 5_000}, "header must be a JSON object of at most 100000 characters and not deep; found '999"),
         ({"text": "{" + " " * 100_000 + "}"}, "header must be a JSON object of at most 100000 characters"),
     ],
 )

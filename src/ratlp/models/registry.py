@@ -19,6 +19,9 @@ from ratlp.errors import InputError
 P = ParamSpec("P")
 Net = TypeVar("Net", bound=nn.Module)
 
+DEEPEST = 20
+"""How deep a builder's arguments may be nested."""
+
 _RECORD = "_ratlp_architecture"
 
 
@@ -55,9 +58,9 @@ def register(
     """Make a builder of nets known by a name, so that `ratlp.save` and `ratlp.load` can handle what it returns.
 
     The builder's arguments must be what JSON can hold (numbers, texts, None, sequences, mappings with text as
-    keys), but for those in `named`. Sequences reach the builder as tuples when a file is loaded. The builder
-    must depend on its arguments alone, and a registered name must be imported before a file that uses it is
-    loaded.
+    keys; nested at most 20 deep), but for those in `named`. Sequences reach the builder as tuples when a file is
+    loaded. The builder must depend on its arguments alone, and build under `torch.device("meta")`. The module
+    that registers it must have been imported before a file that names it is loaded.
 
     Args:
         name: For files; no two builders share one.
@@ -155,28 +158,34 @@ def build(name: str, arguments: Mapping[str, Any]) -> nn.Module:
         raise InputError(
             f"{name} takes {', '.join(builder.signature.parameters)}; found {str(unknown)[:200]}: remove them"
         )
-    decoded = {key: plain(value) for key, value in arguments.items()}
-    for key, choices in builder.named.items():
-        if key in decoded:
-            decoded[key] = _choice(f"{name}'s {key}", decoded[key], choices)
+    chosen = {
+        key: _choice(f"{name}'s {key}", arguments[key], choices)
+        for key, choices in builder.named.items()
+        if key in arguments
+    }
     try:
-        return builder.build(**decoded)
+        return builder.build(**{key: plain(value) for key, value in arguments.items()} | chosen)
     except Exception as error:  # a builder may raise anything on what it does not expect
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{name} must be built with arguments that fit; found {reason[:200]}: check them") from error
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, *, depth: int = DEEPEST) -> Any:
     """A value that no caller can change later: sequences as tuples, whole numbers of any kind as int.
+
+    Raises:
+        InputError: It is nested more than `depth` deep.
 
     Example:
         >>> plain([2, [3]])
         (2, (3,))
     """
+    if depth < 0:
+        raise InputError(f"a builder's arguments must be nested at most {DEEPEST} deep; found deeper: flatten them")
     if isinstance(value, list | tuple):
-        return tuple(plain(one) for one in value)
+        return tuple(plain(one, depth=depth - 1) for one in value)
     if isinstance(value, Mapping):
-        return {key: plain(one) for key, one in value.items()}
+        return {key: plain(one, depth=depth - 1) for key, one in value.items()}
     return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
 
 

@@ -237,19 +237,19 @@ def _described(file: WeightsFile) -> Description:
         raise InputError(
             f"{file.path}'s arguments must have at most {_LONGEST_ARGUMENTS} characters; found more: not opened"
         )
-    return Description(Architecture(fields["architecture"], plain(arguments)), fields["ratlp_version"], notes)
+    return Description(Architecture(fields["architecture"], arguments), fields["ratlp_version"], notes)
 
 
 def _fields(path: Path, text: str) -> dict[str, Any]:
     """The header's JSON, once it is known to be of this schema."""
     try:
-        fields = json.loads(text) if len(text) <= _LONGEST_HEADER else None
+        fields = plain(json.loads(text)) if len(text) <= _LONGEST_HEADER else None
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
         raise InputError(
-            f"{path}'s header must be a JSON object of at most {_LONGEST_HEADER} characters; found {text[:80]!r}: "
-            "save it again"
+            f"{path}'s header must be a JSON object of at most {_LONGEST_HEADER} characters and not deep; "
+            f"found {text[:80]!r}: save it again"
         )
     if fields.get("schema") != _SCHEMA:
         found = str(fields.get("schema"))[:80]
