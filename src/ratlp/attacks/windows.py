@@ -150,7 +150,8 @@ def plane_of(point: Tensor, generator: torch.Generator) -> Plane:
 def _two_bumps(side: int) -> Tensor:
     """Two bumps of opposite sign, one above the other, `[side, side]`, of length 1 (arXiv 1912.00049, section 3.4)."""
     table = torch.cat([_bump(side // 2, side), -_bump(side - side // 2, side)])
-    return table / torch.linalg.vector_norm(table)
+    length: Tensor = torch.linalg.vector_norm(table)
+    return table / length
 
 
 def _bump(height: int, width: int) -> Tensor:
