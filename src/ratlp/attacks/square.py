@@ -9,7 +9,7 @@ from ratlp.attacks.windows import plane_of
 from ratlp.errors import InputError
 from ratlp.perturbations import L2
 
-_TINY = 1e-12
+_TINY, _CANCELLED = 1e-12, 1e-4  # of lengths that are 0, and of a bump that undoes what is there
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 """After which of 10 000 queries the share of coordinates that changes is halved."""
 
@@ -123,8 +123,9 @@ class _Bumps(_Search):
     def change(self, delta: Tensor, share: float) -> Tensor:
         held, plane = delta.to(wide(delta)).reshape(self._plane.shape), (2, 3)
         to, source = self._plane.windows(share, least=3), self._plane.windows(share, least=3).mask
-        inside = held * to.mask
-        bump = to.bumps() * self._plane.signs() + inside / _length(inside, plane).clamp(min=_TINY)
+        inside, new = held * to.mask, to.bumps() * self._plane.signs()
+        bump = new + inside / _length(inside, plane).clamp(min=_TINY)
+        bump = torch.where(_length(bump, plane) > _CANCELLED, bump, new)
         # What both windows hold, and each channel's part of what the ball has left
         left = (self._radius.square() - _length(held, (1, 2, 3)).square()).clamp(min=0) / held.shape[1]
         length = (_length(held * (to.mask | source), plane).square() + left).sqrt()
