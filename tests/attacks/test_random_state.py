@@ -16,9 +16,14 @@ def test_draws_from_the_seed_and_puts_the_state_back():
 
 def test_also_when_the_body_raises():
     before = torch.get_rng_state()
-    with pytest.raises(KeyError), seeded(1, torch.zeros(1)):
-        torch.rand(3)
-        raise KeyError
+
+    def draw_and_raise():
+        with seeded(1, torch.zeros(1)):
+            torch.rand(3)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        draw_and_raise()
     assert torch.equal(torch.get_rng_state(), before)
 
 

@@ -49,10 +49,14 @@ def test_breaks_a_linear_net_wherever_that_can_be_done(classes):
     assert torch.equal(problem.misclassified, breakable)
 
 
+def lead(logits, y, target):
+    return logits.gather(1, target[:, None])[:, 0] - logits.gather(1, y[:, None])[:, 0]
+
+
 def test_returns_the_highest_of_the_problems_own_loss():
     net, x = nn.Linear(5, 4).double(), torch.randn(30, 5).double()
     y = net(x).argmax(1)
-    (delta,) = problem_of(net, x, y, 1e-3).attacked_by(Targeted(FGSM()))
+    (delta,) = problem_of(net, x, y, 1e-3).attacked_by(Targeted(FGSM(), loss=lead))
     best = torch.full((30,), -torch.inf).double()
     for other in range(4):
         sign = (net.weight[other][None] - net.weight[y]).sign()

@@ -16,7 +16,7 @@ def point():
 
 
 def test_each_feature_has_its_own_radius(point):
-    delta = LInf(EPS).linear_maximum(torch.tensor([[1.0, -1.0, 1.0]]), point)
+    delta = LInf(EPS).linear_maximum(torch.tensor([[1.0, -1.0, 1.0]] * 2), point)
     assert delta.tolist() == [[5, -1000, 0], [5, -1000, 0]]
     drawn = torch.stack([LInf(EPS).random(point) for _ in range(200)])
     assert (drawn.abs() <= EPS).all()
