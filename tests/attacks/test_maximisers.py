@@ -7,6 +7,7 @@ from torch.nn.functional import cross_entropy
 
 from ratlp.attacks import APGD, FGSM, PGD, InnerProblem, Noise, Square
 from ratlp.perturbations import L2, LInf, rms_per_sample
+from ratlp.perturbations.box import Box
 
 MAXIMISERS = [
     FGSM(),
@@ -49,6 +50,16 @@ def test_stays_in_the_set_and_moves(maximiser, perturbation, shape, net):
     assert not delta.requires_grad
     assert torch.allclose(perturbation.project(delta, x), delta, atol=1e-12)
     assert (length(perturbation, delta) > 0).all()
+
+
+@every
+def test_a_box_of_each_samples_own(maximiser, net):
+    x, y = batch(7, 12)
+    lower, upper = x - torch.rand(7, 12), x + torch.rand(7, 12)
+    (delta,) = maximiser(problem_of(net.double(), x, y, Box(lower, upper)))
+    assert ((x + delta >= lower - 1e-12) & (x + delta <= upper + 1e-12)).all()
+    if isinstance(maximiser, Square):
+        assert torch.isclose(torch.minimum(upper - x - delta, x + delta - lower), torch.zeros(()).double()).all()
 
 
 @every

@@ -3,8 +3,10 @@ import math
 import pytest
 import torch
 
+from ratlp import RATLP
 from ratlp.errors import InputError
-from ratlp.perturbations import L2, LInf, rms_per_sample
+from ratlp.objective import LinearRamp, Schedule
+from ratlp.perturbations import L2, LInf, Propagated, rms_per_sample
 
 EPS = torch.tensor([5.0, 1000.0, 0.0])
 LOW, HIGH = torch.tensor([0.0, -math.inf, 2.0]), torch.tensor([120.0, math.inf, 2.0])
@@ -42,6 +44,26 @@ def test_a_channel_each():
     image = torch.rand(3, 2, 4, 4) * high
     moved = image + ball.linear_maximum(torch.ones(3, 2, 4, 4), image)
     assert torch.allclose(moved, high.expand(3, 2, 4, 4))
+
+
+def test_edges(point):
+    lower, upper = LInf(EPS, bounds=(LOW, HIGH)).edges(point)
+    assert lower.tolist() == [[113, 29000, 2], [0, -1500, 2]]
+    assert upper.tolist() == [[120, 31000, 2], [6, 500, 2]]
+
+
+def test_propagated(point):
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    perturbation = Propagated(EPS / 1000, bounds=(LOW, HIGH))
+    assert repr(perturbation) == "Propagated(tensor of shape (3,), bounds=(tensor of shape (3,), tensor of shape (3,)))"
+    RATLP(model, layer="1", perturbation=perturbation)(point, torch.tensor([0, 1])).loss.backward()
+
+
+def test_a_schedule_needs_a_number():
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    objective = RATLP(model, layer="0", perturbation=LInf(torch.ones(4)))
+    with pytest.raises(InputError, match="a schedule of eps needs budgets with an eps; found LInf"):
+        Schedule(objective, eps=LinearRamp(over=3))
 
 
 def test_relative_to_a_scale(point):

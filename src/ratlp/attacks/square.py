@@ -93,20 +93,21 @@ class _Search:
         self._point, self._set = problem.points[index], problem.perturbations[index]
         self._plane = plane_of(self._point, generator)
 
-    def _steepest(self, direction: Tensor) -> Tensor:
-        """The direction at the length of one radius, as a perturbation of the point."""
-        return self._set.steepest(direction.expand(self._plane.shape).reshape(self._point.shape), self._point)
+    def _as_point(self, pattern: Tensor) -> Tensor:
+        return pattern.expand(self._plane.shape).reshape(self._point.shape)
 
 
 class _Corners(_Search):
     """Between the corners of a set: the L-inf attack."""
 
     def start(self) -> Tensor:
-        return self._steepest(self._plane.stripes())
+        return self._corner(self._plane.stripes())
 
     def change(self, delta: Tensor, share: float) -> Tensor:
-        window = self._plane.windows(share).mask.expand(self._plane.shape).reshape(delta.shape)
-        return torch.where(window, self._steepest(self._plane.signs()), delta)
+        return torch.where(self._as_point(self._plane.windows(share).mask), self._corner(self._plane.signs()), delta)
+
+    def _corner(self, signs: Tensor) -> Tensor:
+        return self._set.linear_maximum(self._as_point(signs), self._point)
 
 
 class _Bumps(_Search):
@@ -114,11 +115,11 @@ class _Bumps(_Search):
 
     def __init__(self, problem: InnerProblem, index: int, generator: torch.Generator) -> None:
         super().__init__(problem, index, generator)
-        corner = self._steepest(torch.ones_like(self._point).reshape(self._plane.shape))
+        corner = self._surface(torch.ones(self._plane.shape, device=self._point.device))
         self._radius = _length(corner.to(wide(corner)).reshape(self._plane.shape), (1, 2, 3))
 
     def start(self) -> Tensor:
-        return self._steepest(self._plane.tiles())
+        return self._surface(self._plane.tiles())
 
     def change(self, delta: Tensor, share: float) -> Tensor:
         held, plane = delta.to(wide(delta)).reshape(self._plane.shape), (2, 3)
@@ -130,7 +131,10 @@ class _Bumps(_Search):
         left = (self._radius.square() - _length(held, (1, 2, 3)).square()).clamp(min=0) / held.shape[1]
         length = (_length(held * (to.mask | source), plane).square() + left).sqrt()
         bump = length * bump / _length(bump, plane).clamp(min=_TINY)
-        return self._steepest(torch.where(to.mask, bump, torch.where(source, 0, held)))
+        return self._surface(torch.where(to.mask, bump, torch.where(source, 0, held)))
+
+    def _surface(self, direction: Tensor) -> Tensor:
+        return self._set.steepest(self._as_point(direction), self._point)
 
 
 def _search(problem: InnerProblem, index: int, generator: torch.Generator) -> _Corners | _Bumps:
