@@ -1,0 +1,198 @@
+"""What a model's forward does with its input, for every input: its graph, or the reason why there is none.
+
+`torch.fx` runs the forward on a symbol in place of a tensor. Whatever the forward does with the symbol is written
+down; whatever depends on its values (if x.sum() > 0) is an error. So the graph holds for all inputs, which a record
+of one run would not show.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from operator import getitem, iadd, imul, isub, itruediv
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.utils.parametrize import is_parametrized
+
+from ratlp.bounds.lipschitz.functions import module_form
+from ratlp.bounds.lipschitz.rearrangement import is_rearrangement
+from ratlp.bounds.lipschitz.rules import find_rule
+from ratlp.errors import RatlpError, UncertifiedError
+from ratlp.latent.calls import uncompiled
+
+_IN_PLACE = (iadd, isub, imul, itruediv)
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A forward as a graph, over modules that have a rule.
+
+    Attributes:
+        graph: Its nodes in the order of the run.
+        root: Holds the model as its child `model`; targets of nodes are named from here.
+        modules: By the name that nodes know them by.
+        returned: What each call of a module returned: its node, or None where that is no single tensor.
+        input: The model's input.
+        logits: What the model returns.
+    """
+
+    graph: fx.Graph
+    root: nn.Module
+    modules: dict[str, nn.Module]
+    returned: dict[nn.Module, list[fx.Node | None]]
+    input: fx.Node
+    logits: fx.Node
+
+    def attribute(self, node: fx.Node) -> Any:
+        """The parameter, buffer or constant that a `get_attr` node reads."""
+        owner, _, name = str(node.target).rpartition(".")
+        return getattr(self.root.get_submodule(owner), name)
+
+    def shapes(self, input_shape: tuple[int, ...]) -> dict[fx.Node, tuple[int, ...]]:
+        """The shape of each tensor for an input of `(1, *input_shape)`: one forward pass of zeros."""
+        own = next((p for p in self.root.parameters() if p.is_floating_point()), torch.zeros(()))
+        found = _Shapes(fx.GraphModule(self.root, self.graph))
+        with torch.no_grad():
+            try:
+                found.run(torch.zeros((1, *input_shape), dtype=own.dtype, device=own.device))
+            except RuntimeError as error:
+                raise UncertifiedError(f"input_shape {input_shape} does not fit the model: {error}") from error
+        return {node: found.shapes[node.name] for node in self.graph.nodes if node.name in found.shapes}
+
+
+class _Shapes(fx.Interpreter):
+    def __init__(self, module: fx.GraphModule) -> None:
+        super().__init__(module)
+        self.shapes: dict[str, tuple[int, ...]] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        result = super().run_node(n)
+        if isinstance(result, Tensor):
+            self.shapes[n.name] = tuple(result.shape)
+        return result
+
+
+class _OneInput(nn.Module):
+    """The model as a child, so that it is called as users call it, on one input."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Any) -> Any:
+        return self.model(x)
+
+
+class _Tracer(fx.Tracer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.returned: dict[nn.Module, list[fx.Node | None]] = {}
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        # torch's own modules without a rule are leaves too: the error then names them, not their insides.
+        return find_rule(m) is not None or super().is_leaf_module(m, module_qualified_name)
+
+    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
+        output = super().call_module(m, forward, args, kwargs)
+        self.returned.setdefault(m, []).append(output.node if isinstance(output, fx.Proxy) else None)
+        return output
+
+
+def trace(model: nn.Module) -> Traced:
+    """The graph of a model's forward, on a single input.
+
+    Raises:
+        UncertifiedError: The forward depends on its input's values, cannot be followed, returns more than one tensor,
+            or changes a tensor in place that is used again; or a module has hooks or is random.
+
+    Example:
+        >>> traced = trace(nn.Sequential(nn.Linear(2, 3), nn.ReLU()))
+        >>> [str(node.target) for node in traced.graph.nodes]
+        ['x', 'model.0', 'model.1', 'output']
+    """
+    root = _OneInput(uncompiled(model))
+    _check_modules(root)
+    tracer = _Tracer()
+    with _attributes_kept(root):
+        try:
+            graph = tracer.trace(root)
+        except RatlpError:
+            raise
+        except Exception as error:  # whatever a forward raises on being given a symbol
+            reason = str(error).partition("\n")[0]
+            raise UncertifiedError(
+                "a Lipschitz bound needs a forward whose steps do not depend on the input's values; this one could "
+                f"not be followed ({type(error).__name__}: {reason}): bound its parts, or declare a lipschitz_rule "
+                "for the module"
+            ) from error
+    nodes = list(graph.nodes)
+    logits = nodes[-1].args[0]
+    if not isinstance(logits, fx.Node):
+        raise UncertifiedError(
+            f"a Lipschitz bound needs a model that returns one tensor; found {type(logits).__name__}: wrap the model"
+        )
+    traced = Traced(graph, root, dict(root.named_modules(remove_duplicate=False)), tracer.returned, nodes[0], logits)
+    _check_in_place(traced)
+    return traced
+
+
+@contextmanager
+def _attributes_kept(root: nn.Module) -> Iterator[None]:
+    """Put back what the forward stores on modules: symbols, while it is traced."""
+    before = {module: dict(vars(module)) for module in root.modules()}
+    try:
+        yield
+    finally:
+        for module, attributes in before.items():
+            vars(module).clear()
+            vars(module).update(attributes)
+
+
+def _check_modules(root: nn.Module) -> None:
+    for name, module in root.named_modules():
+        shown = name.removeprefix("model.") or "the model"
+        if module._forward_hooks or module._forward_pre_hooks:
+            raise UncertifiedError(
+                f"a hook may change what a module returns; found one on {shown!r} ({type(module).__name__}): remove "
+                "it (for weight and spectral normalisation use torch.nn.utils.parametrizations)"
+            )
+        if module.training and is_parametrized(module) and _moves(module):
+            raise UncertifiedError(
+                f"the weight of {shown!r} changes with each pass in training mode: call model.eval()"
+            )
+
+
+def _moves(module: nn.Module) -> bool:
+    """Whether computing a weight changes buffers, as `spectral_norm` does in training mode."""
+    parametrizations = module.parametrizations
+    assert isinstance(parametrizations, nn.ModuleDict)
+    return any(type(inner).__name__ == "_SpectralNorm" for inner in parametrizations.modules())
+
+
+def _check_in_place(traced: Traced) -> None:
+    """Refuse in-place changes of a tensor that is used again, itself or through a view."""
+    order = {node: i for i, node in enumerate(traced.graph.nodes)}
+    storage: dict[fx.Node, fx.Node] = {}
+    for node in traced.graph.nodes:
+        first = node.args[0] if node.args and isinstance(node.args[0], fx.Node) else None
+        in_place = _in_place(node, traced.modules)
+        shares = in_place or is_rearrangement(node, traced.modules) or node.target is getitem
+        storage[node] = storage[first] if first is not None and shares else node
+        if not in_place or first is None:
+            continue
+        earlier = [n for n in storage if n is not node and storage[n] is storage[node]]
+        used_again = any(order[user] > order[node] for n in earlier for user in n.users)
+        if used_again or storage[node].op == "get_attr":
+            raise UncertifiedError(
+                f"an in-place operation must be the last use of what it changes; {node.format_node()} is not: "
+                "build the module with inplace=False, or write x = x + ..."
+            )
+
+
+def _in_place(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+    module = modules[str(node.target)] if node.op == "call_module" else module_form(node)
+    if module is not None:
+        return bool(getattr(module, "inplace", False))
+    name = str(getattr(node.target, "__name__", node.target))
+    return node.target in _IN_PLACE or (name.endswith("_") and not name.endswith("__")) or "out" in node.kwargs
