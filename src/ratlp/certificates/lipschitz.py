@@ -114,9 +114,7 @@ def certify_lipschitz(
     if not len(x) or batch_size < 1:
         raise InputError(f"a certificate needs samples and a batch_size >= 1; found {len(x)} and {batch_size}")
     if x.dtype not in (torch.float32, torch.float64):
-        raise UncertifiedError(
-            f"rounding is negligible in float32 and float64; found {x.dtype}: convert the model and x"
-        )
+        raise UncertifiedError(f"a certificate needs float32 or float64, where rounding is small; found {x.dtype}")
     parts = lipschitz_parts(model, layer=layer, norm=norm, input_shape=tuple(x.shape[1:]))
     head = last_layer(model, layer=layer, norm=norm, input_shape=tuple(x.shape[1:]))
     batches = x.split(batch_size)

@@ -1,4 +1,4 @@
-"""Activations that only reorder: 1-Lipschitz under every p-norm, and they keep a gradient's length (arXiv 1811.05381)."""
+"""Activations that only reorder: 1-Lipschitz under every p-norm, and no gradient is lost (arXiv 1811.05381)."""
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +31,9 @@ class GroupSort(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The groups, each in increasing order."""
-        return self._groups(x).sort(self._axis(x) + 1).values.flatten(self._axis(x), self._axis(x) + 1)
+        axis = self._axis(x)
+        grouped: Tensor = self._groups(x).sort(axis + 1).values
+        return grouped.flatten(axis, axis + 1)
 
     def extra_repr(self) -> str:
         """The options."""
@@ -67,7 +69,8 @@ class MaxMin(GroupSort):
         """The pairs, each in decreasing order."""
         axis = self._axis(x) + 1
         first, second = self._groups(x).unbind(axis)
-        return torch.stack([torch.maximum(first, second), torch.minimum(first, second)], axis).flatten(axis - 1, axis)
+        pairs = torch.stack([torch.maximum(first, second), torch.minimum(first, second)], axis)
+        return pairs.flatten(axis - 1, axis)
 
 
 @lipschitz_rule(GroupSort, MaxMin)

@@ -77,6 +77,8 @@ class Composition:
         return product_up(own, constants[operand])
 
     def _function(self, node: fx.Node, constants: Mapping[fx.Node, float]) -> float:
+        if any(isinstance(value, fx.Node) for value in node.kwargs.values()):
+            raise UncertifiedError(f"the rules of functions are for tensors by position; found {node.format_node()}")
         operands = tuple(
             self._operand(argument, constants)
             for listed in node.args

@@ -53,6 +53,8 @@ MODULE_OF: dict[Any, type[nn.Module]] = {
 }
 """The module that computes the same, built from the arguments after the first."""
 
+_SAME_ORDER = 5  # the first arguments; later ones (ceil_mode, return_indices) come in another order
+
 
 @dataclass(frozen=True)
 class Operand:
@@ -124,7 +126,7 @@ def module_form(node: fx.Node) -> nn.Module | None:
     if node.target is functional.dropout:
         bound = dict(zip(("p", "training", "inplace"), node.args[1:], strict=False)) | node.kwargs
         return nn.Dropout().train(bool(bound.get("training", True)))
-    if node.target not in MODULE_OF:
+    if node.target not in MODULE_OF or len(node.args) > _SAME_ORDER:
         return None
     kind, in_place = MODULE_OF[node.target], node.target in (torch.relu_, "relu_")
     options: dict[str, Any] = {"inplace": True} if in_place else dict(node.kwargs)
