@@ -48,7 +48,8 @@ class GroupSort(nn.Module):
             raise InputError(
                 f"group_size must divide the channels; found {self.group_size} and {channels}: choose another width"
             )
-        return x.unflatten(self._axis(x), (-1, self.group_size))
+        groups: Tensor = x.unflatten(self._axis(x), (-1, self.group_size))
+        return groups
 
 
 class MaxMin(GroupSort):

@@ -78,7 +78,8 @@ def frequency_bound(weight: Tensor, *, stride: Sequence[int], dilation: Sequence
 
     Args:
         weight: `[out, in / groups, *kernel]`, float64.
-        stride: One for each dimension of the kernel; likewise `dilation`.
+        stride: One for each dimension of the kernel.
+        dilation: Likewise.
         groups: As in `torch.nn.Conv2d`.
 
     Example:
@@ -103,7 +104,8 @@ def _phases(kernel: Tensor, axis: int, stride: int, dilation: int) -> Tensor:
     length = stride * math.ceil((int(taps[-1]) + 1) / stride)
     spread = kernel.new_zeros([*kernel.shape[:axis], length, *kernel.shape[axis + 1 :]])
     spread.index_copy_(axis, taps, kernel)
-    return spread.unflatten(axis, (-1, stride)).movedim(axis + 1, 3).flatten(2, 3)
+    phases: Tensor = spread.unflatten(axis, (-1, stride))
+    return phases.movedim(axis + 1, 3).flatten(2, 3)
 
 
 def _work(kernel: Tensor, degrees: list[int], per_degree: int) -> float:
