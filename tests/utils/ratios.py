@@ -4,7 +4,7 @@ import torch
 
 
 def size(t, norm):
-    flat = t.flatten(1)
+    flat = t.reshape(len(t), -1)
     return flat.abs().amax(1) if norm == "linf" else flat.norm(dim=1)
 
 

@@ -230,4 +230,4 @@ def test_bounds_are_rounded_up():
 
     layer = nn.Linear(10_000, 1)
     nn.init.constant_(layer.weight, 0.1)
-    assert Fraction(lipschitz_bound(layer)) >= 10_000 * Fraction(float(layer.weight[0, 0]))
+    assert Fraction(lipschitz_bound(layer)) >= 10_000 * Fraction(layer.weight[0, 0].item())

@@ -19,7 +19,7 @@ from ratlp.bounds.lipschitz.functions import module_form
 from ratlp.bounds.lipschitz.rearrangement import is_rearrangement
 from ratlp.bounds.lipschitz.rules import find_rule
 from ratlp.errors import RatlpError, UncertifiedError
-from ratlp.latent.calls import uncompiled
+from ratlp.latent.calls import is_compiled, outside_compiled_code, stepping_in, uncompiled
 
 _IN_PLACE = (iadd, isub, imul, itruediv)
 
@@ -53,11 +53,12 @@ class Traced:
         """The shape of each tensor for an input of `(1, *input_shape)`: one forward pass of zeros."""
         own = next((p for p in self.root.parameters() if p.is_floating_point()), torch.zeros(()))
         found = _Shapes(fx.GraphModule(self.root, self.graph))
-        with torch.no_grad():
+        with torch.no_grad(), _in_evaluation(self.root):
             try:
                 found.run(torch.zeros((1, *input_shape), dtype=own.dtype, device=own.device))
-            except RuntimeError as error:
-                raise UncertifiedError(f"input_shape {input_shape} does not fit the model: {error}") from error
+            except Exception as error:  # whatever a module raises on a tensor that it cannot take
+                reason = str(error).partition("\n")[0]
+                raise UncertifiedError(f"input_shape {input_shape} does not fit the model: {reason}") from error
         return {node: found.shapes[node.name] for node in self.graph.nodes if node.name in found.shapes}
 
 
@@ -114,7 +115,8 @@ def trace(model: nn.Module) -> Traced:
     root = _OneInput(uncompiled(model))
     _check_modules(root)
     tracer = _Tracer()
-    with _attributes_kept(root):
+    compiled = {module: outside_compiled_code(None) for module in root.modules() if is_compiled(module)}
+    with _attributes_kept(root.model), stepping_in(compiled):
         try:
             graph = tracer.trace(root)
         except RatlpError:
@@ -138,9 +140,22 @@ def trace(model: nn.Module) -> Traced:
 
 
 @contextmanager
-def _attributes_kept(root: nn.Module) -> Iterator[None]:
+def _in_evaluation(root: nn.Module) -> Iterator[None]:
+    """Modules that are in training mode are not meanwhile: shapes are the same, and no statistics move."""
+    training = [module for module in root.modules() if module.training]
+    try:
+        for module in training:
+            module.training = False
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+@contextmanager
+def _attributes_kept(model: nn.Module) -> Iterator[None]:
     """Put back what the forward stores on modules: symbols, while it is traced."""
-    before = {module: dict(vars(module)) for module in root.modules()}
+    before = {module: dict(vars(module)) for module in model.modules()}
     try:
         yield
     finally:
