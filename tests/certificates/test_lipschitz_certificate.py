@@ -47,10 +47,6 @@ MODELS = {
     "logits": (lambda: nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 2), nn.Softplus()), "1", (2,)),
     "last layer, convolution": (convolutional, "2", (1, 4, 4)),
     "last layer, 1-lipschitz": (one_lipschitz, "0", (2,)),
-        lambda: nn.Sequential(LipschitzLinear(2, 32), MaxMin(), LipschitzLinear(32, 2)),
-        "0",
-        (2,),
-    ),
 }
 
 
