@@ -143,11 +143,12 @@ def _by_last_layer(parts: LipschitzParts, head: LastLayer, features: Tensor, y: 
     def radius(lipschitz: float) -> Tensor:
         return linear_head_radius(head.module.weight, bias, features, y, norm=parts.norm, lipschitz=lipschitz)
 
+    latent_radius = radius(head.g)  # checks y
     slopes = pairwise_norm(in_float64(head.module.weight), y.to(in_float64(features).device), norm=parts.norm)
     return LipschitzCertificate(
         parts,
         "closed form" if head.takes_latent else "last layer",
-        latent_radius=radius(head.g),
+        latent_radius=latent_radius,
         input_radius=radius(head.f),
         loss_slope=slopes * head.g * (1 + (features.shape[1] + 8) * torch.finfo(torch.float64).eps),
     )

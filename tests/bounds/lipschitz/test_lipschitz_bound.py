@@ -7,8 +7,9 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import orthogonal, spectral_norm, weight_norm
 from utils.ratios import largest_ratio
 
-from ratlp.bounds import lipschitz_bound, lipschitz_parts
+from ratlp.bounds import lipschitz_bound, lipschitz_parts, lipschitz_rule
 from ratlp.bounds.lipschitz import last_layer
+from ratlp.bounds.lipschitz.linear import linear
 from ratlp.errors import InputError, LayerError, RatlpError, UncertifiedError
 from ratlp.models import EncoderClassifier, mlp
 
@@ -297,6 +298,15 @@ def test_the_last_layer():
     assert last_layer(nn.Sequential(net, nn.Tanh()), layer="0.1") is None
     shared = nn.Linear(2, 2)
     assert last_layer(nn.Sequential(shared, nn.ReLU(), shared), layer="1") is None
+
+
+def test_a_linear_subclass_with_a_rule_of_its_own_is_no_linear_head():
+    class Squashed(nn.Linear):
+        def forward(self, x):
+            return 10 * torch.sin(super().forward(x))
+
+    lipschitz_rule(Squashed)(lambda module, norm, shape: 10 * linear(module, norm))
+    assert last_layer(nn.Sequential(nn.Tanh(), Squashed(2, 2)), layer="0") is None
 
 
 def test_every_refusal_is_an_error_of_the_project():

@@ -1,12 +1,14 @@
 """Upper bounds of a model's Lipschitz constant, and of its parts before and after a layer."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from torch import fx, nn
 
 from ratlp.bounds.lipschitz.composition import Composition
+from ratlp.bounds.lipschitz.linear import linear
 from ratlp.bounds.lipschitz.rearrangement import is_rearrangement
+from ratlp.bounds.lipschitz.rules import find_rule
 from ratlp.bounds.lipschitz.tracing import Traced, trace
 from ratlp.bounds.norms import Norm, check_norm
 from ratlp.errors import LayerError
@@ -129,7 +131,7 @@ def last_layer(
     node, calls = traced.logits, [n.target for n in traced.graph.nodes if n.op == "call_module"]
     module = traced.modules[str(node.target)] if node.op == "call_module" else None
     latent = latent_node(traced, model, layer)
-    if not isinstance(module, nn.Linear) or calls.count(node.target) > 1 or latent is node:
+    if not _is_linear(module) or calls.count(node.target) > 1 or latent is node:
         return None
     features = node.args[0]
     assert isinstance(features, fx.Node)
@@ -138,6 +140,11 @@ def last_layer(
     while features is not latent and is_rearrangement(features, traced.modules):
         features = features.all_input_nodes[0]
     return LastLayer(module, f, g, takes_latent=features is latent)
+
+
+def _is_linear(module: nn.Module | None) -> TypeGuard[nn.Linear]:
+    # By its rule: a subclass may have a forward, and a rule, of its own.
+    return module is not None and find_rule(module) is linear
 
 
 def latent_node(traced: Traced, model: nn.Module, layer: str) -> fx.Node:

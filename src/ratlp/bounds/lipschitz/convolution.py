@@ -21,7 +21,7 @@ _CONVOLVE = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 _DENSE = 2**20
 """Up to this many entries the matrix is formed, and the norm exact."""
 _SAMPLES_PER_DEGREE = (24, 16, 12, 8)
-_WORK = 2e10
+_WORK = 6e9
 
 
 @lipschitz_rule(nn.Conv1d, nn.Conv2d, nn.Conv3d)

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from ratlp.bounds.lipschitz.rules import Shape, lipschitz_rule, refused
+from ratlp.bounds.lipschitz.rules import Shape, find_rule, lipschitz_rule, refused
 from ratlp.bounds.norms import Norm
 
 DROPOUTS = (
@@ -51,5 +51,5 @@ def is_rearrangement(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
         [True, False]
     """
     if node.op == "call_module":
-        return isinstance(modules[str(node.target)], MODULES)
+        return find_rule(modules[str(node.target)]) is rearrangement
     return node.op in ("call_function", "call_method") and node.target in FUNCTIONS
