@@ -30,10 +30,11 @@ class Forward(nn.Module):
         return self.function(self, x)
 
 
-def in_place_relu(m, x):
-    h = m.a(x)
-    h.relu_()
-    return h
+def residual_block(m, x):
+    out = functional.relu(m.a(x), inplace=True)
+    out = m.b(out)
+    out += x
+    return functional.relu(out, inplace=True)
 
 
 FOLLOWED = {
@@ -42,6 +43,8 @@ FOLLOWED = {
     "residual": lambda m, x: x + m.b(functional.gelu(m.a(x))),
     "residual, negative": lambda m, x: m.a(x) - m.b(x),
     "residual, in place": lambda m, x: functional.relu(m.a(x), inplace=True) + x,
+    "residual block": residual_block,
+    "in place, last use": lambda m, x: m.b(m.a(x).relu_()),
     "two branches": lambda m, x: torch.cat([m.a(x), functional.silu(m.b(x))], dim=1),
     "stacked branches": lambda m, x: torch.stack([x, m.b(x), 0.5 * x], 1),
     "scaled": lambda m, x: 3 * torch.sigmoid(m.a(x)) / 2 - 1,
@@ -102,7 +105,42 @@ def through_a_view(m, x):
     return m.b(h)
 
 
+def through_data(m, x):
+    h = m.a(x)
+    h.data.mul_(100)
+    return m.b(h)
+
+
+def into_another(m, x):
+    h = m.a(x)
+    torch.add(x, x, out=h)
+    return m.b(h)
+
+
+def several_at_once(m, x):
+    h = m.a(x)
+    torch._foreach_mul_([h], 100.0)
+    return m.b(h)
+
+
+def through_dropout(m, x):
+    h = m.a(x)
+    functional.dropout(h, training=False).mul_(100)
+    return m.b(h)
+
+
+def a_parameter(m, x):
+    m.mean.add_(x[0])
+    return m.a(x)
+
+
 REFUSED = {
+    "in place, through data": (through_data, "linf", "in-place operation must be the last use"),
+    "in place, out": (into_another, "linf", "in-place operation must be the last use"),
+    "in place, several": (several_at_once, "linf", "in-place operation must be the last use"),
+    "in place, dropout": (through_dropout, "linf", "in-place operation must be the last use"),
+    "in place, parameter": (a_parameter, "linf", "in-place operation must be the last use|could not be followed"),
+    "slope from the input": (lambda m, x: functional.leaky_relu(m.a(x), x), "linf", "function leaky_relu|does not fit"),
     "product": (lambda m, x: m.a(x) * m.b(x), "linf", "must be a number"),
     "square": (lambda m, x: m.a(x) ** 2, "linf", "function pow"),
     "division": (lambda m, x: 1 / m.a(x), "linf", "must be a number"),

@@ -44,7 +44,7 @@ CASES = {
     "gelu": (nn.GELU, (50,), False, False),
     "gelu tanh": (lambda: nn.GELU("tanh"), (50,), False, False),
     "softmax": (lambda: nn.Softmax(-1), (2,), False, False),
-    "softmin": (lambda: nn.Softmin(0 + 1), (3,), False, False),
+    "softmin": (lambda: nn.Softmin(1), (3,), False, False),
     "log softmax": (lambda: nn.LogSoftmax(-1), (4,), False, False),
     "layer norm": (lambda: nn.LayerNorm(4, eps=0.3), (4,), False, False),
     "average": (lambda: nn.AvgPool2d(2), (2, 4, 4), True, True),
@@ -88,7 +88,8 @@ def test_without_a_size_a_rule_gives_no_less(name, norm):
 
 
 ACTIVATIONS = [type_() for type_ in CONSTANTS] + [
-    nn.GELU(), nn.GELU("tanh"), nn.ELU(0.3), nn.ELU(1.5), nn.LeakyReLU(-3.0), nn.Softplus(2.0), nn.LeakyReLU(0.2),
+    nn.GELU(), nn.GELU("tanh"), nn.ELU(0.3), nn.ELU(1.5), nn.CELU(0.5), nn.LeakyReLU(-3.0), nn.LeakyReLU(0.2),
+    nn.Softplus(2.0),
 ]  # fmt: skip
 
 
@@ -155,6 +156,7 @@ REFUSED = {
     "dropout, training": (nn.Dropout().train(), "linf", r"random: call model.eval\(\)"),
     "layer norm, no eps": (nn.LayerNorm(3, eps=0), "l2", "found eps = 0"),
     "softplus, low threshold": (nn.Softplus(threshold=1), "linf", "threshold >= 20"),
+    "celu": (nn.CELU(-1.0), "linf", "alpha > 0"),
     "divisor": (nn.AvgPool2d(2, divisor_override=1), "linf", "divisor_override"),
     "average, ceil": (nn.AvgPool2d(3, 2, ceil_mode=True), "l2", "give input_shape"),
     "average, uneven": (nn.AvgPool2d(3, 2, 1, count_include_pad=False), "l2", "give input_shape"),

@@ -16,7 +16,6 @@ CONSTANTS: dict[type[nn.Module], float] = {
     nn.Softshrink: 1.0,
     nn.Softsign: 1.0,
     nn.LogSigmoid: 1.0,
-    nn.CELU: 1.0,
     nn.Sigmoid: 0.25,
     nn.Hardsigmoid: 0.16666666666666669,  # 1/6, rounded up
     nn.Hardswish: 1.5,
@@ -59,6 +58,13 @@ def _prelu(module: nn.PReLU, norm: Norm, shape: Shape | None = None) -> float:
 @lipschitz_rule(nn.ELU)
 def _elu(module: nn.ELU, norm: Norm, shape: Shape | None = None) -> float:
     return max(1.0, abs(module.alpha))
+
+
+@lipschitz_rule(nn.CELU)
+def _celu(module: nn.CELU, norm: Norm, shape: Shape | None = None) -> float:
+    if module.alpha <= 0:
+        raise refused(module, norm, f"it needs alpha > 0; found {module.alpha}")
+    return 1.0
 
 
 @lipschitz_rule(nn.Softplus)

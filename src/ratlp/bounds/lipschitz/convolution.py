@@ -47,6 +47,7 @@ def convolution(module: Convolution, norm: Norm, shape: Shape | None = None) -> 
         4.0
     """
     weight = weights_of(module)
+    shape = (1, *shape[1:]) if shape is not None and len(shape) == weight.dim() else None
     zeros = module.padding_mode == "zeros"
     if norm == "linf":
         image = weight.new_ones(shape) if zeros and shape is not None else None

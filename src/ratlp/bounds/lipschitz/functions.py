@@ -121,7 +121,7 @@ def module_form(node: fx.Node) -> nn.Module | None:
         >>> module_form(list(graph.nodes)[1])
         LeakyReLU(negative_slope=2.0)
     """
-    if node.op not in ("call_function", "call_method"):
+    if node.op not in ("call_function", "call_method") or len(node.all_input_nodes) > 1:
         return None
     if node.target is functional.dropout:
         bound = dict(zip(("p", "training", "inplace"), node.args[1:], strict=False)) | node.kwargs
@@ -212,7 +212,7 @@ def _mean(call: FunctionCall) -> float:
 
 _RULES: dict[Any, FunctionRule] = {
     **dict.fromkeys(
-        (operator.add, operator.iadd, operator.sub, operator.isub, torch.add, torch.sub, "add", "add_"), _sum
+        (operator.add, operator.iadd, operator.sub, operator.isub, torch.add, torch.sub, "add", "add_", "sub"), _sum
     ),
     **dict.fromkeys((operator.mul, operator.imul, torch.mul, "mul"), _product),
     **dict.fromkeys((operator.truediv, operator.itruediv, torch.div, "div"), _quotient),
@@ -221,3 +221,9 @@ _RULES: dict[Any, FunctionRule] = {
     **dict.fromkeys((torch.mean, "mean"), _mean),
     operator.getitem: _item,
 }
+
+ARITHMETIC = frozenset(
+    {operator.add, operator.sub, operator.mul, operator.truediv, operator.neg, torch.cat, torch.concat, torch.stack}
+    | {torch.add, torch.sub, torch.mul, torch.div, torch.neg, torch.mean, "add", "sub", "mul", "div", "mean"}
+)
+"""Functions whose result has memory of its own."""

@@ -42,7 +42,8 @@ def average_pooling(module: Any, norm: Norm, shape: Shape | None = None) -> floa
         raise refused(module, norm, "the rule is for averages; found divisor_override: leave it out")
     if norm == "linf":
         return 1.0
-    sizes, dimensions = _sizes(shape), _dimensions(module)
+    dimensions = _dimensions(module)
+    sizes = _sizes(shape, dimensions)
     windows = _windows(module, dimensions, ("kernel_size", "stride", "padding"))
     if sizes is not None:
         options = {"ceil_mode": module.ceil_mode, "count_include_pad": module.count_include_pad}
@@ -114,7 +115,7 @@ def _adaptive(module: Any, norm: Norm, shape: Shape | None) -> Iterator[Tensor]:
     """The matrix of each dimension, transposed: `[inputs, outputs]`."""
     dimensions = _dimensions(module)
     outputs = _per_dimension(module.output_size, dimensions)
-    sizes = _sizes(shape) or ((1,) * dimensions if set(outputs) == {1} else None)
+    sizes = _sizes(shape, dimensions) or ((1,) * dimensions if set(outputs) == {1} else None)
     if sizes is None:
         raise refused(module, norm, "its windows depend on the image's size: give input_shape")
     for n, out in zip(sizes, outputs, strict=True):
@@ -135,8 +136,8 @@ def _taps_per_phase(kernel: int, stride: int, dilation: int = 1) -> list[int]:
     return [phases.count(r) for r in range(stride)]
 
 
-def _sizes(shape: Shape | None) -> Shape | None:
-    return None if shape is None else shape[2:]
+def _sizes(shape: Shape | None, dimensions: int) -> Shape | None:
+    return None if shape is None else shape[-dimensions:]
 
 
 def _dimensions(module: nn.Module) -> int:

@@ -8,15 +8,15 @@ of one run would not show.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from operator import getitem, iadd, imul, isub, itruediv
+from operator import iadd, imul, isub, itruediv
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from ratlp.bounds.lipschitz.functions import module_form
-from ratlp.bounds.lipschitz.rearrangement import is_rearrangement
+from ratlp.bounds.lipschitz.functions import ARITHMETIC, module_form
+from ratlp.bounds.lipschitz.rearrangement import rearrangement
 from ratlp.bounds.lipschitz.rules import find_rule
 from ratlp.errors import RatlpError, UncertifiedError
 from ratlp.latent.calls import is_compiled, outside_compiled_code, stepping_in, uncompiled
@@ -186,23 +186,40 @@ def _moves(module: nn.Module) -> bool:
 
 
 def _check_in_place(traced: Traced) -> None:
-    """Refuse in-place changes of a tensor that is used again, itself or through a view."""
+    """Refuse in-place changes of a tensor that is used again, itself or through another that shares its memory."""
     order = {node: i for i, node in enumerate(traced.graph.nodes)}
-    storage: dict[fx.Node, fx.Node] = {}
+    sharing: dict[fx.Node, set[fx.Node]] = {}
     for node in traced.graph.nodes:
-        first = node.args[0] if node.args and isinstance(node.args[0], fx.Node) else None
-        in_place = _in_place(node, traced.modules)
-        shares = in_place or is_rearrangement(node, traced.modules) or node.target is getitem
-        storage[node] = storage[first] if first is not None and shares else node
-        if not in_place or first is None:
+        sharing[node] = {node}
+        if _is_fresh(node, traced.modules):
             continue
-        earlier = [n for n in storage if n is not node and storage[n] is storage[node]]
-        used_again = any(order[user] > order[node] for n in earlier for user in n.users)
-        if used_again or storage[node].op == "get_attr":
+        for operand in node.all_input_nodes:
+            sharing[operand] |= sharing[node]
+            for other in sharing[operand]:
+                sharing[other] = sharing[operand]
+        if _in_place(node, traced.modules) and _used_again(node, sharing[node], order):
             raise UncertifiedError(
-                f"an in-place operation must be the last use of what it changes; {node.format_node()} is not: "
-                "build the module with inplace=False, or write x = x + ..."
+                f"an in-place operation must be the last use of what it changes; {node.format_node()} is not, or "
+                "changes a parameter: build the module with inplace=False, or write x = x + ..."
             )
+
+
+def _used_again(changing: fx.Node, shared: set[fx.Node], order: dict[fx.Node, int]) -> bool:
+    earlier = [node for node in shared if order[node] < order[changing]]
+    users = [user for node in earlier for user in node.users]
+    return any(node.op == "get_attr" for node in earlier) or any(order[user] > order[changing] for user in users)
+
+
+def _is_fresh(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+    """Whether a step's result surely is a tensor with memory of its own: a layer's, or arithmetic's."""
+    if _in_place(node, modules):
+        return False
+    if node.op == "call_module":
+        rule = find_rule(modules[str(node.target)])
+        # Of users' modules nobody knows what they return.
+        return rule is not None and rule is not rearrangement and rule.__module__.startswith("ratlp.")
+    form = module_form(node)
+    return node.target in ARITHMETIC if form is None else find_rule(form) is not rearrangement
 
 
 def _in_place(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
