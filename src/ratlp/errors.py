@@ -37,7 +37,3 @@ class MissingExtraError(RatlpError, ImportError):
 
 class BoundError(RatlpError, NotImplementedError):
     """A bound or a certificate cannot be given: an operation has no rule, or an assumption is not met."""
-
-
-class UncertifiedError(RatlpError, ValueError):
-    """An assumption that a bound or a certificate rests on is not met: nothing is claimed."""

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 from ratlp.attacks import PGD, InnerProblem
 from ratlp.bounds import lipschitz_parts
 from ratlp.certificates import certify_lipschitz, linear_head_radius, lipschitz_radius
-from ratlp.errors import InputError, LayerError, UncertifiedError
+from ratlp.errors import BoundError, InputError, LayerError
 from ratlp.models import EncoderClassifier, LipschitzLinear, MaxMin, mlp
 from ratlp.perturbations import L2, LInf
 
@@ -202,11 +202,11 @@ def test_ways_past_the_latent_count_for_the_input_radius(norm):
 def test_assumptions_that_are_not_met_are_refused():
     x, y = torch.randn(3, 2), torch.zeros(3, dtype=torch.long)
     norm_in_training = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Linear(2, 2)).train()
-    with pytest.raises(UncertifiedError, match=r"at '1': .*batch's statistics: call model.eval\(\)"):
+    with pytest.raises(BoundError, match=r"at '1': .*batch's statistics: call model.eval\(\)"):
         certify_lipschitz(norm_in_training, x, y, layer="0")
-    with pytest.raises(UncertifiedError, match=r"float32 or float64, where rounding is small; found torch\.bfloat16"):
+    with pytest.raises(BoundError, match=r"float32 or float64, where rounding is small; found torch\.bfloat16"):
         certify_lipschitz(mlp(2, classes=2).bfloat16(), x.bfloat16(), y, layer="encoder")
-    with pytest.raises(UncertifiedError, match="flatten them"):
+    with pytest.raises(BoundError, match="flatten them"):
         certify_lipschitz(nn.Linear(2, 2), x.unsqueeze(1), y, layer="input")
     with pytest.raises(LayerError, match="submodule"):
         certify_lipschitz(mlp(2, classes=2), x, y, layer="nowhere")

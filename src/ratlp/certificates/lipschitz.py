@@ -12,7 +12,7 @@ from ratlp.bounds.lipschitz import LastLayer, last_layer
 from ratlp.bounds.norms import in_float64
 from ratlp.certificates.radius import linear_head_radius, lipschitz_radius
 from ratlp.certificates.theorem import CROSS_ENTROPY_LIPSCHITZ
-from ratlp.errors import InputError, UncertifiedError
+from ratlp.errors import BoundError, InputError
 from ratlp.latent.calls import outside_compiled_code, stepping_in, uncompiled
 
 Method = Literal["closed form", "last layer", "logits"]
@@ -102,7 +102,7 @@ def certify_lipschitz(
     Raises:
         InputError: An argument does not fit.
         LayerError: The layer is unknown, or is called other than once.
-        UncertifiedError: An assumption is not met; the message names it.
+        BoundError: An assumption is not met; the message names it.
 
     Example:
         >>> model = nn.Sequential(nn.Linear(2, 2, bias=False))
@@ -114,7 +114,7 @@ def certify_lipschitz(
     if not len(x) or batch_size < 1:
         raise InputError(f"a certificate needs samples and a batch_size >= 1; found {len(x)} and {batch_size}")
     if x.dtype not in (torch.float32, torch.float64):
-        raise UncertifiedError(f"a certificate needs float32 or float64, where rounding is small; found {x.dtype}")
+        raise BoundError(f"a certificate needs float32 or float64, where rounding is small; found {x.dtype}")
     parts = lipschitz_parts(model, layer=layer, norm=norm, input_shape=tuple(x.shape[1:]))
     head = last_layer(model, layer=layer, norm=norm, input_shape=tuple(x.shape[1:]))
     batches = x.split(batch_size)
@@ -135,7 +135,7 @@ def _by_logits(parts: LipschitzParts, logits: Tensor, y: Tensor) -> LipschitzCer
 
 def _by_last_layer(parts: LipschitzParts, head: LastLayer, features: Tensor, y: Tensor) -> LipschitzCertificate:
     if features.dim() != 2:
-        raise UncertifiedError(
+        raise BoundError(
             f"a classifier's last layer takes [batch, features]; found shape {tuple(features.shape)}: flatten them"
         )
     bias: Tensor | None = head.module.bias

@@ -10,7 +10,7 @@ from utils.ratios import largest_ratio
 from ratlp.bounds import lipschitz_bound, lipschitz_parts, lipschitz_rule
 from ratlp.bounds.lipschitz import last_layer
 from ratlp.bounds.lipschitz.linear import linear
-from ratlp.errors import InputError, LayerError, RatlpError, UncertifiedError
+from ratlp.errors import BoundError, InputError, LayerError, RatlpError
 from ratlp.models import EncoderClassifier, mlp
 
 NORMS = ("linf", "l2")
@@ -165,12 +165,12 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_forwards_that_cannot_be_bounded_are_refused(name):
     function, norm, reason = REFUSED[name]
-    with pytest.raises(UncertifiedError, match=reason):
+    with pytest.raises(BoundError, match=reason):
         lipschitz_bound(Forward(function), norm=norm, input_shape=(4,))
 
 
 def test_control_flow_on_values_is_refused_though_one_run_would_not_show_it():
-    with pytest.raises(UncertifiedError, match="could not be followed"):
+    with pytest.raises(BoundError, match="could not be followed"):
         lipschitz_bound(Branching())
 
 
@@ -181,11 +181,11 @@ def test_a_broadcast_sum_is_fine_under_linf():
 def test_hooks_are_refused():
     model = nn.Sequential(nn.Linear(2, 2))
     handle = model[0].register_forward_hook(lambda module, args, output: 100 * output)
-    with pytest.raises(UncertifiedError, match=r"found one on '0' \(Linear\)"):
+    with pytest.raises(BoundError, match=r"found one on '0' \(Linear\)"):
         lipschitz_bound(model)
     handle.remove()
     model[0].register_forward_pre_hook(lambda module, args: (100 * args[0],))
-    with pytest.raises(UncertifiedError, match="found one on '0'"):
+    with pytest.raises(BoundError, match="found one on '0'"):
         lipschitz_bound(model)
 
 
@@ -195,13 +195,13 @@ def test_an_unknown_norm():
 
 
 def test_an_input_shape_that_does_not_fit():
-    with pytest.raises(UncertifiedError, match=r"input_shape \(3,\) does not fit"):
+    with pytest.raises(BoundError, match=r"input_shape \(3,\) does not fit"):
         lipschitz_bound(nn.Linear(2, 2), input_shape=(3,))
 
 
 def test_an_error_of_a_rule_names_the_module():
     model = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.BatchNorm1d(2)))
-    with pytest.raises(UncertifiedError, match=r"at '1.0': no linf Lipschitz bound of BatchNorm1d"):
+    with pytest.raises(BoundError, match=r"at '1.0': no linf Lipschitz bound of BatchNorm1d"):
         lipschitz_bound(model)
 
 
@@ -245,14 +245,14 @@ def test_parametrised_weights(parametrization):
 
 
 def test_spectral_norm_in_training_is_refused():
-    with pytest.raises(UncertifiedError, match="changes with each pass"):
+    with pytest.raises(BoundError, match="changes with each pass"):
         lipschitz_bound(nn.Sequential(spectral_norm(nn.Linear(2, 2))))
 
 
 def test_the_old_weight_norm_is_a_hook():
     with pytest.warns(FutureWarning, match="weight_norm"):
         layer = torch.nn.utils.weight_norm(nn.Linear(2, 2))
-    with pytest.raises(UncertifiedError, match="parametrizations"):
+    with pytest.raises(BoundError, match="parametrizations"):
         lipschitz_bound(layer)
 
 
@@ -278,7 +278,7 @@ def test_what_passes_the_latent_by_is_held_fixed_in_g_and_counted_in_the_whole()
 def test_modules_before_the_layer_need_no_rule_for_g():
     model = EncoderClassifier(nn.Sequential(nn.Linear(2, 2), nn.Hardshrink()), nn.Linear(2, 2))
     assert last_layer_g(model) == 1.0
-    with pytest.raises(UncertifiedError, match="Hardshrink"):
+    with pytest.raises(BoundError, match="Hardshrink"):
         lipschitz_parts(model, layer="encoder")
 
 
@@ -348,4 +348,4 @@ def test_a_linear_subclass_with_a_rule_of_its_own_is_no_linear_head():
 
 
 def test_every_refusal_is_an_error_of_the_project():
-    assert issubclass(UncertifiedError, RatlpError)
+    assert issubclass(BoundError, RatlpError)

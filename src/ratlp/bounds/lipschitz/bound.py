@@ -55,7 +55,7 @@ def lipschitz_bound(model: nn.Module, *, norm: Norm = "linf", input_shape: tuple
 
     Raises:
         InputError: The norm is unknown.
-        UncertifiedError: A step has no rule, or an assumption of its rule is not met (BatchNorm in training mode).
+        BoundError: A step has no rule, or an assumption of its rule is not met (BatchNorm in training mode).
 
     Example:
         >>> model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Sigmoid())
@@ -80,7 +80,7 @@ def lipschitz_parts(
 
     Raises:
         LayerError: The layer is unknown, never called, or called more often than its name says.
-        UncertifiedError: As in `lipschitz_bound`.
+        BoundError: As in `lipschitz_bound`.
 
     Example:
         >>> model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Sigmoid())

@@ -10,7 +10,7 @@ from ratlp.bounds.lipschitz.functions import FunctionCall, Operand, function_con
 from ratlp.bounds.lipschitz.rules import Shape, find_rule
 from ratlp.bounds.lipschitz.tracing import Traced
 from ratlp.bounds.norms import Norm, product_up
-from ratlp.errors import UncertifiedError
+from ratlp.errors import BoundError
 
 
 class Composition:
@@ -42,7 +42,7 @@ class Composition:
         """How much `target` moves at most, as a multiple of how much `source` moves.
 
         Raises:
-            UncertifiedError: A step between them has no rule, or its rule refuses.
+            BoundError: A step between them has no rule, or its rule refuses.
         """
         needed = _ancestors(target)
         constants: dict[fx.Node, float] = {}
@@ -56,29 +56,29 @@ class Composition:
             return 0.0
         constant = self._module(node, constants) if node.op == "call_module" else self._function(node, constants)
         if not math.isfinite(constant):
-            raise UncertifiedError(f"the Lipschitz bound grew beyond any number at {node.name}; found {constant}")
+            raise BoundError(f"the Lipschitz bound grew beyond any number at {node.name}; found {constant}")
         return constant
 
     def _module(self, node: fx.Node, constants: Mapping[fx.Node, float]) -> float:
         module, name = self.traced.modules[str(node.target)], str(node.target).removeprefix("model.")
         rule = find_rule(module)
         if rule is None:
-            raise UncertifiedError(
+            raise BoundError(
                 f"no Lipschitz rule for {type(module).__name__} at {name!r}: declare one with lipschitz_rule, or "
                 "leave the module out"
             )
         if len(node.args) != 1 or node.kwargs or not isinstance(node.args[0], fx.Node):
-            raise UncertifiedError(f"a Lipschitz rule is for a module called on one tensor; found {node.format_node()}")
+            raise BoundError(f"a Lipschitz rule is for a module called on one tensor; found {node.format_node()}")
         operand = node.args[0]
         try:
             own = rule(module, self.norm, self.shapes.get(operand))
-        except UncertifiedError as error:
-            raise UncertifiedError(f"at {name!r}: {error}") from None
+        except BoundError as error:
+            raise BoundError(f"at {name!r}: {error}") from None
         return product_up(own, constants[operand])
 
     def _function(self, node: fx.Node, constants: Mapping[fx.Node, float]) -> float:
         if any(isinstance(value, fx.Node) for value in node.kwargs.values()):
-            raise UncertifiedError(f"the rules of functions are for tensors by position; found {node.format_node()}")
+            raise BoundError(f"the rules of functions are for tensors by position; found {node.format_node()}")
         operands = tuple(
             self._operand(argument, constants)
             for listed in node.args

@@ -36,7 +36,7 @@ def convolution(module: Convolution, norm: Norm, shape: Shape | None = None) -> 
     - L2 otherwise: the infinite convolution's norm, `frequency_bound`.
 
     Raises:
-        UncertifiedError: L2 with padding other than zeros.
+        BoundError: L2 with padding other than zeros.
 
     Example:
         >>> layer = nn.Conv2d(1, 1, 3, padding=1, bias=False)

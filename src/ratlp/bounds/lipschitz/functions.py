@@ -17,7 +17,7 @@ from torch.nn import functional
 from ratlp.bounds.lipschitz.rearrangement import FUNCTIONS as REARRANGING
 from ratlp.bounds.lipschitz.rules import Shape, find_rule
 from ratlp.bounds.norms import Norm, in_float64, product_up, rounded_up, sum_up
-from ratlp.errors import UncertifiedError
+from ratlp.errors import BoundError
 
 MODULE_OF: dict[Any, type[nn.Module]] = {
     torch.relu: nn.ReLU,
@@ -87,10 +87,10 @@ class FunctionCall:
     norm: Norm
     node: fx.Node
 
-    def refused(self, reason: str) -> UncertifiedError:
+    def refused(self, reason: str) -> BoundError:
         """What a rule raises where it knows no constant."""
         name = getattr(self.node.target, "__name__", self.node.target)
-        return UncertifiedError(f"no {self.norm} Lipschitz bound of the function {name}: {reason}")
+        return BoundError(f"no {self.norm} Lipschitz bound of the function {name}: {reason}")
 
     def only_positional(self) -> None:
         """Refuse keyword arguments, such as alpha and out."""
@@ -141,7 +141,7 @@ def function_constant(call: FunctionCall) -> float:
     """The constant of a call's result in the model's input.
 
     Raises:
-        UncertifiedError: There is no rule, or it knows no constant.
+        BoundError: There is no rule, or it knows no constant.
     """
     target = call.node.target
     if target in REARRANGING:

@@ -15,7 +15,7 @@ def batch_norm(module: Any, norm: Norm, shape: Shape | None = None) -> float:
     """Max over channels of |weight| / sqrt(running_var + eps), in both norms; exact.
 
     Raises:
-        UncertifiedError: It uses the batch's own statistics (in training mode, or without running ones): a sample's
+        BoundError: It uses the batch's own statistics (in training mode, or without running ones): a sample's
             output then depends on the other samples.
 
     Example:
@@ -38,7 +38,7 @@ def layer_norm(module: nn.LayerNorm, norm: Norm, shape: Shape | None = None) -> 
     L-inf norm of n columns is at most sqrt(n) times the L2 norm.
 
     Raises:
-        UncertifiedError: eps is 0; then it is not Lipschitz.
+        BoundError: eps is 0; then it is not Lipschitz.
 
     Example:
         >>> layer = nn.LayerNorm(4, eps=0.25)

@@ -29,7 +29,7 @@ def average_pooling(module: Any, norm: Norm, shape: Shape | None = None) -> floa
     modulo the stride; 1 / sqrt(k) where windows do not overlap.
 
     Raises:
-        UncertifiedError: `divisor_override`; or under L2, without a size, `ceil_mode` or a count that leaves out the
+        BoundError: `divisor_override`; or under L2, without a size, `ceil_mode` or a count that leaves out the
             padding.
 
     Example:
@@ -67,7 +67,7 @@ def max_pooling(module: Any, norm: Norm, shape: Shape | None = None) -> float:
     a pixel once for each window that it lies in. A pixel brighter than all others reaches it.
 
     Raises:
-        UncertifiedError: `return_indices`.
+        BoundError: `return_indices`.
 
     Example:
         >>> max_pooling(nn.MaxPool2d(2), "l2"), round(max_pooling(nn.MaxPool2d(3, stride=2), "l2"), 9)

@@ -31,7 +31,7 @@ def rearrangement(module: nn.Module, norm: Norm, shape: Shape | None = None) -> 
     """1, in evaluation.
 
     Raises:
-        UncertifiedError: A dropout layer in training mode, which is random.
+        BoundError: A dropout layer in training mode, which is random.
 
     Example:
         >>> rearrangement(nn.Flatten(), "l2")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ratlp.bounds.norms import Norm, in_float64
-from ratlp.errors import UncertifiedError
+from ratlp.errors import BoundError
 
 Shape = tuple[int, ...]
 """What a module takes, with a batch of one: `(1, *input)`."""
@@ -23,7 +23,7 @@ def lipschitz_rule(*types: type[nn.Module]) -> Callable[[_Decorated], _Decorated
     """Declare the rule for modules of these types.
 
     The rule gives a constant L with ||m(x) - m(x')|| <= L * ||x - x'|| for all x and x', both norms taken over all
-    coordinates, for the module as it is (its weights, its mode). It raises `UncertifiedError` where it knows none.
+    coordinates, for the module as it is (its weights, its mode). It raises `BoundError` where it knows none.
     A subclass inherits the rule unless it has a forward of its own.
 
     Args:
@@ -66,7 +66,7 @@ def weights_of(module: nn.Module, name: str = "weight") -> Tensor:
     """A parameter or buffer of a module in float64, for rules.
 
     Raises:
-        UncertifiedError: An entry is not finite.
+        BoundError: An entry is not finite.
 
     Example:
         >>> weights_of(nn.Linear(2, 3)).dtype
@@ -74,18 +74,18 @@ def weights_of(module: nn.Module, name: str = "weight") -> Tensor:
     """
     weights = in_float64(getattr(module, name))
     if not torch.isfinite(weights).all():
-        raise UncertifiedError(
+        raise BoundError(
             f"a Lipschitz bound needs finite weights; found inf or nan in {name} of {type(module).__name__}"
         )
     return weights
 
 
-def refused(module: nn.Module, norm: Norm, reason: str) -> UncertifiedError:
+def refused(module: nn.Module, norm: Norm, reason: str) -> BoundError:
     """What a rule raises where it knows no constant.
 
     Example:
         >>> raise refused(nn.Hardshrink(), "linf", "it jumps")
         Traceback (most recent call last):
-        ratlp.errors.UncertifiedError: no linf Lipschitz bound of Hardshrink: it jumps
+        ratlp.errors.BoundError: no linf Lipschitz bound of Hardshrink: it jumps
     """
-    return UncertifiedError(f"no {norm} Lipschitz bound of {type(module).__name__}: {reason}")
+    return BoundError(f"no {norm} Lipschitz bound of {type(module).__name__}: {reason}")

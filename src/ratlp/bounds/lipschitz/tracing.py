@@ -18,7 +18,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from ratlp.bounds.lipschitz.functions import ARITHMETIC, module_form
 from ratlp.bounds.lipschitz.rearrangement import rearrangement
 from ratlp.bounds.lipschitz.rules import find_rule
-from ratlp.errors import RatlpError, UncertifiedError
+from ratlp.errors import BoundError, RatlpError
 from ratlp.latent.calls import is_compiled, outside_compiled_code, stepping_in, uncompiled
 
 _IN_PLACE = (iadd, isub, imul, itruediv)
@@ -58,7 +58,7 @@ class Traced:
                 found.run(torch.zeros((1, *input_shape), dtype=own.dtype, device=own.device))
             except Exception as error:  # whatever a module raises on a tensor that it cannot take
                 reason = str(error).partition("\n")[0]
-                raise UncertifiedError(f"input_shape {input_shape} does not fit the model: {reason}") from error
+                raise BoundError(f"input_shape {input_shape} does not fit the model: {reason}") from error
         return {node: found.shapes[node.name] for node in self.graph.nodes if node.name in found.shapes}
 
 
@@ -104,7 +104,7 @@ def trace(model: nn.Module) -> Traced:
     """The graph of a model's forward, on a single input.
 
     Raises:
-        UncertifiedError: The forward depends on its input's values, cannot be followed, returns more than one tensor,
+        BoundError: The forward depends on its input's values, cannot be followed, returns more than one tensor,
             or changes a tensor in place that is used again; or a module has hooks or is random.
 
     Example:
@@ -123,7 +123,7 @@ def trace(model: nn.Module) -> Traced:
             raise
         except Exception as error:  # whatever a forward raises on being given a symbol
             reason = str(error).partition("\n")[0]
-            raise UncertifiedError(
+            raise BoundError(
                 "a Lipschitz bound needs a forward whose steps do not depend on the input's values; this one could "
                 f"not be followed ({type(error).__name__}: {reason}): bound its parts, or declare a lipschitz_rule "
                 "for the module"
@@ -131,7 +131,7 @@ def trace(model: nn.Module) -> Traced:
     nodes = list(graph.nodes)
     logits = nodes[-1].args[0]
     if not isinstance(logits, fx.Node):
-        raise UncertifiedError(
+        raise BoundError(
             f"a Lipschitz bound needs a model that returns one tensor; found {type(logits).__name__}: wrap the model"
         )
     traced = Traced(graph, root, dict(root.named_modules(remove_duplicate=False)), tracer.returned, nodes[0], logits)
@@ -168,14 +168,12 @@ def _check_modules(root: nn.Module) -> None:
     for name, module in root.named_modules():
         shown = name.removeprefix("model.") or "the model"
         if module._forward_hooks or module._forward_pre_hooks:
-            raise UncertifiedError(
+            raise BoundError(
                 f"a hook may change what a module returns; found one on {shown!r} ({type(module).__name__}): remove "
                 "it (for weight and spectral normalisation use torch.nn.utils.parametrizations)"
             )
         if module.training and is_parametrized(module) and _moves(module):
-            raise UncertifiedError(
-                f"the weight of {shown!r} changes with each pass in training mode: call model.eval()"
-            )
+            raise BoundError(f"the weight of {shown!r} changes with each pass in training mode: call model.eval()")
 
 
 def _moves(module: nn.Module) -> bool:
@@ -198,7 +196,7 @@ def _check_in_place(traced: Traced) -> None:
             for other in sharing[operand]:
                 sharing[other] = sharing[operand]
         if _in_place(node, traced.modules) and _used_again(node, sharing[node], order):
-            raise UncertifiedError(
+            raise BoundError(
                 f"an in-place operation must be the last use of what it changes; {node.format_node()} is not, or "
                 "changes a parameter: build the module with inplace=False, or write x = x + ..."
             )
