@@ -11,7 +11,7 @@ from ratlp.bounds import lipschitz_bound, lipschitz_parts, lipschitz_rule
 from ratlp.bounds.lipschitz import last_layer
 from ratlp.bounds.lipschitz.linear import linear
 from ratlp.errors import BoundError, InputError, LayerError, RatlpError
-from ratlp.models import EncoderClassifier, mlp
+from ratlp.models import EncoderClassifier, mlp, small_cnn, wide_cnn
 
 NORMS = ("linf", "l2")
 
@@ -174,6 +174,53 @@ def test_control_flow_on_values_is_refused_though_one_run_would_not_show_it():
         lipschitz_bound(Branching())
 
 
+class Checked(nn.Module):
+    """Looks at shapes only."""
+
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(4, 4)
+
+    def forward(self, x):
+        if x.dim() != 2 or x.ndim != 2 or x.size(1) != 4 or len(x) != x.shape[0] or tuple(x.size()) != tuple(x.shape):
+            raise ValueError("no")
+        return self.lin(x.reshape(x.shape[0], 2, 2).flatten(1)) * self.lin.bias.shape[0]
+
+
+def test_shapes_may_be_looked_at_where_they_are_known():
+    model = Checked()
+    assert math.isclose(lipschitz_bound(model, input_shape=(4,)), 4 * lipschitz_bound(model.lin))
+    with pytest.raises(BoundError, match="give input_shape if it looks at shapes"):
+        lipschitz_bound(model)
+    with pytest.raises(BoundError, match="ValueError: no"):
+        lipschitz_bound(model, input_shape=(2, 2))
+    with pytest.raises(BoundError, match="could not be followed"):
+        lipschitz_bound(Branching(), input_shape=(4,))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("make", [small_cnn, wide_cnn])
+def test_the_projects_own_nets(make, norm):
+    model = make((1, 8, 8)).double().eval()
+    for shape in ((1, 8, 8), (64,)):
+        bound = lipschitz_bound(model, norm=norm, input_shape=shape)
+        assert largest_ratio(model, shape, norm, pairs=60, points=2) <= bound
+    assert last_layer(model, layer="features", input_shape=(64,)).takes_latent
+
+
+def test_the_sample_that_shows_the_shapes_moves_no_statistics():
+    model = Forward(lambda m, x: m.b(m.mean.add_(m.a(x)[0])))
+    before = model.mean.clone()
+    with pytest.raises(BoundError, match="in-place"):
+        lipschitz_bound(model, input_shape=(4,))
+    assert torch.equal(model.mean, before)
+    norm = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)).train()
+    with pytest.raises(BoundError, match="batch's statistics"):
+        lipschitz_bound(norm, input_shape=(4,))
+    assert norm[1].num_batches_tracked == 0
+    assert norm[1].training
+
+
 def test_a_broadcast_sum_is_fine_under_linf():
     assert lipschitz_bound(Forward(REFUSED["broadcast sum"][0])) == 1.0
 
@@ -289,7 +336,7 @@ def last_layer_g(model):
 
     traced = trace(model)
     latent = latent_node(traced, model, "encoder")
-    return Composition(traced, "linf", {}).constant(latent, latent)
+    return Composition(traced, "linf").constant(latent, latent)
 
 
 def test_calls_of_a_layer():

@@ -10,7 +10,7 @@ from ratlp.bounds.lipschitz.linear import linear
 from ratlp.bounds.lipschitz.rearrangement import is_rearrangement
 from ratlp.bounds.lipschitz.rules import find_rule
 from ratlp.bounds.lipschitz.tracing import Traced, trace
-from ratlp.bounds.norms import Norm, check_norm
+from ratlp.bounds.norms import Norm
 from ratlp.errors import LayerError
 from ratlp.latent.calls import uncompiled
 from ratlp.latent.layers import Layer
@@ -63,7 +63,7 @@ def lipschitz_bound(model: nn.Module, *, norm: Norm = "linf", input_shape: tuple
         >>> round(lipschitz_bound(model, norm="linf"), 9), round(lipschitz_bound(model, norm="l2"), 9)
         (1.0, 1.0)
     """
-    composition = _composed(trace(model), norm, input_shape)
+    composition = Composition(trace(model, input_shape), norm)
     return composition.constant(composition.traced.input, composition.traced.logits)
 
 
@@ -89,8 +89,8 @@ def lipschitz_parts(
         >>> round(parts.f, 9), round(parts.g, 9)
         (4.0, 0.25)
     """
-    traced = trace(model)
-    composition, latent = _composed(traced, norm, input_shape), latent_node(traced, model, layer)
+    traced = trace(model, input_shape)
+    composition, latent = Composition(traced, norm), latent_node(traced, model, layer)
     return LipschitzParts(
         layer,
         norm,
@@ -127,7 +127,7 @@ def last_layer(
         >>> last_layer(model, layer="1").takes_latent, last_layer(model, layer="0").takes_latent
         (True, False)
     """
-    traced = trace(model)
+    traced = trace(model, input_shape)
     node, calls = traced.logits, [n.target for n in traced.graph.nodes if n.op == "call_module"]
     module = traced.modules[str(node.target)] if node.op == "call_module" else None
     latent = latent_node(traced, model, layer)
@@ -135,7 +135,7 @@ def last_layer(
         return None
     features = node.args[0]
     assert isinstance(features, fx.Node)
-    composition = _composed(traced, norm, input_shape)
+    composition = Composition(traced, norm)
     f, g = composition.constant(traced.input, features), composition.constant(latent, features)
     while features is not latent and is_rearrangement(features, traced.modules):
         features = features.all_input_nodes[0]
@@ -169,8 +169,3 @@ def latent_node(traced: Traced, model: nn.Module, layer: str) -> fx.Node:
     if node is None:
         raise LayerError(f"layer {layer!r} must return one tensor; found a tuple or a mapping: choose another layer")
     return node
-
-
-def _composed(traced: Traced, norm: Norm, input_shape: tuple[int, ...] | None) -> Composition:
-    check_norm(norm)
-    return Composition(traced, norm, {} if input_shape is None else traced.shapes(input_shape))

@@ -7,9 +7,9 @@ from typing import Any
 from torch import Tensor, fx
 
 from ratlp.bounds.lipschitz.functions import FunctionCall, Operand, function_constant
-from ratlp.bounds.lipschitz.rules import Shape, find_rule
+from ratlp.bounds.lipschitz.rules import find_rule
 from ratlp.bounds.lipschitz.tracing import Traced
-from ratlp.bounds.norms import Norm, product_up
+from ratlp.bounds.norms import Norm, check_norm, product_up
 from ratlp.errors import BoundError
 
 
@@ -23,20 +23,20 @@ class Composition:
     Args:
         traced: The forward.
         norm: On both sides.
-        shapes: Of the forward's tensors, where known.
 
     Example:
         >>> from torch import nn
         >>> from ratlp.bounds.lipschitz.tracing import trace
         >>> traced = trace(nn.Sequential(nn.Tanh(), nn.Sigmoid()))
-        >>> Composition(traced, "linf", {}).constant(traced.input, traced.logits)
+        >>> Composition(traced, "linf").constant(traced.input, traced.logits)
         0.25
     """
 
-    def __init__(self, traced: Traced, norm: Norm, shapes: Mapping[fx.Node, Shape]) -> None:
+    def __init__(self, traced: Traced, norm: Norm) -> None:
+        check_norm(norm)
         self.traced = traced
         self.norm = norm
-        self.shapes = shapes
+        self.shapes = traced.shapes
 
     def constant(self, source: fx.Node, target: fx.Node) -> float:
         """How much `target` moves at most, as a multiple of how much `source` moves.

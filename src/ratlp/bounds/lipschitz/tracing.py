@@ -2,7 +2,7 @@
 
 `torch.fx` runs the forward on a symbol in place of a tensor. Whatever the forward does with the symbol is written
 down; whatever depends on its values (if x.sum() > 0) is an error. So the graph holds for all inputs, which a record
-of one run would not show.
+of one run would not show. Shapes may be looked at where the input's is given.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,8 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from ratlp.bounds.lipschitz.functions import ARITHMETIC, module_form
 from ratlp.bounds.lipschitz.rearrangement import rearrangement
-from ratlp.bounds.lipschitz.rules import find_rule
+from ratlp.bounds.lipschitz.rules import Shape, find_rule
+from ratlp.bounds.lipschitz.symbols import Tracer, attribute
 from ratlp.errors import BoundError, RatlpError
 from ratlp.latent.calls import is_compiled, outside_compiled_code, stepping_in, uncompiled
 
@@ -33,6 +34,7 @@ class Traced:
         root: Holds the model as its child `model`; targets of nodes are named from here.
         modules: By the name that nodes know them by.
         returned: What each call of a module returned: its node, or None where that is no single tensor.
+        shapes: Of the nodes that are tensors, for one sample; empty where no input shape was given.
         input: The model's input.
         logits: What the model returns.
     """
@@ -41,37 +43,13 @@ class Traced:
     root: nn.Module
     modules: dict[str, nn.Module]
     returned: dict[nn.Module, list[fx.Node | None]]
+    shapes: dict[fx.Node, Shape]
     input: fx.Node
     logits: fx.Node
 
     def attribute(self, node: fx.Node) -> Any:
         """The parameter, buffer or constant that a `get_attr` node reads."""
-        owner, _, name = str(node.target).rpartition(".")
-        return getattr(self.root.get_submodule(owner), name)
-
-    def shapes(self, input_shape: tuple[int, ...]) -> dict[fx.Node, tuple[int, ...]]:
-        """The shape of each tensor for an input of `(1, *input_shape)`: one forward pass of zeros."""
-        own = next((p for p in self.root.parameters() if p.is_floating_point()), torch.zeros(()))
-        found = _Shapes(fx.GraphModule(self.root, self.graph))
-        with torch.no_grad(), _in_evaluation(self.root):
-            try:
-                found.run(torch.zeros((1, *input_shape), dtype=own.dtype, device=own.device))
-            except Exception as error:  # whatever a module raises on a tensor that it cannot take
-                reason = str(error).partition("\n")[0]
-                raise BoundError(f"input_shape {input_shape} does not fit the model: {reason}") from error
-        return {node: found.shapes[node.name] for node in self.graph.nodes if node.name in found.shapes}
-
-
-class _Shapes(fx.Interpreter):
-    def __init__(self, module: fx.GraphModule) -> None:
-        super().__init__(module)
-        self.shapes: dict[str, tuple[int, ...]] = {}
-
-    def run_node(self, n: fx.Node) -> Any:
-        result = super().run_node(n)
-        if isinstance(result, Tensor):
-            self.shapes[n.name] = tuple(result.shape)
-        return result
+        return attribute(self.root, str(node.target))
 
 
 class _OneInput(nn.Module):
@@ -85,23 +63,12 @@ class _OneInput(nn.Module):
         return self.model(x)
 
 
-class _Tracer(fx.Tracer):
-    def __init__(self) -> None:
-        super().__init__()
-        self.returned: dict[nn.Module, list[fx.Node | None]] = {}
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        # torch's own modules without a rule are leaves too: the error then names them, not their insides.
-        return find_rule(m) is not None or super().is_leaf_module(m, module_qualified_name)
-
-    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
-        output = super().call_module(m, forward, args, kwargs)
-        self.returned.setdefault(m, []).append(output.node if isinstance(output, fx.Proxy) else None)
-        return output
-
-
-def trace(model: nn.Module) -> Traced:
+def trace(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> Traced:
     """The graph of a model's forward, on a single input.
+
+    Args:
+        model: Any module.
+        input_shape: Of one sample. The forward may then look at shapes, which are those of a batch of one.
 
     Raises:
         BoundError: The forward depends on its input's values, cannot be followed, returns more than one tensor,
@@ -114,7 +81,7 @@ def trace(model: nn.Module) -> Traced:
     """
     root = _OneInput(uncompiled(model))
     _check_modules(root)
-    tracer = _Tracer()
+    tracer = Tracer(_sample(root, input_shape))
     compiled = {module: outside_compiled_code(None) for module in root.modules() if is_compiled(module)}
     with _attributes_kept(root.model), stepping_in(compiled):
         try:
@@ -123,10 +90,11 @@ def trace(model: nn.Module) -> Traced:
             raise
         except Exception as error:  # whatever a forward raises on being given a symbol
             reason = str(error).partition("\n")[0]
+            hint = "" if input_shape is not None else "give input_shape if it looks at shapes; "
             raise BoundError(
                 "a Lipschitz bound needs a forward whose steps do not depend on the input's values; this one could "
-                f"not be followed ({type(error).__name__}: {reason}): bound its parts, or declare a lipschitz_rule "
-                "for the module"
+                f"not be followed ({type(error).__name__}: {reason}): {hint}bound its parts, or declare a "
+                "lipschitz_rule for the module"
             ) from error
     nodes = list(graph.nodes)
     logits = nodes[-1].args[0]
@@ -134,22 +102,15 @@ def trace(model: nn.Module) -> Traced:
         raise BoundError(
             f"a Lipschitz bound needs a model that returns one tensor; found {type(logits).__name__}: wrap the model"
         )
-    traced = Traced(graph, root, dict(root.named_modules(remove_duplicate=False)), tracer.returned, nodes[0], logits)
+    modules = dict(root.named_modules(remove_duplicate=False))
+    traced = Traced(graph, root, modules, tracer.returned, tracer.shapes(), nodes[0], logits)
     _check_in_place(traced)
     return traced
 
 
-@contextmanager
-def _in_evaluation(root: nn.Module) -> Iterator[None]:
-    """Modules that are in training mode are not meanwhile: shapes are the same, and no statistics move."""
-    training = [module for module in root.modules() if module.training]
-    try:
-        for module in training:
-            module.training = False
-        yield
-    finally:
-        for module in training:
-            module.training = True
+def _sample(root: nn.Module, input_shape: tuple[int, ...] | None) -> Tensor | None:
+    own = next((p for p in root.parameters() if p.is_floating_point()), torch.zeros(()))
+    return None if input_shape is None else torch.zeros((1, *input_shape), dtype=own.dtype, device=own.device)
 
 
 @contextmanager
