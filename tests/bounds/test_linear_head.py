@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from ratlp.bounds import exact_maximum, linf_norm, pairwise_norm
+from ratlp.bounds import exact_maximum, linf_norm, pair_norms, pairwise_norm, worst_margins
+from ratlp.bounds.lipschitz import spectral_norm
 from ratlp.errors import InputError
 
 
@@ -58,3 +59,38 @@ def test_pairwise_norm_is_the_largest_distance_of_rows():
     for label, found in zip(y, pairwise_norm(weight, y), strict=True):
         assert found == max((weight[j] - weight[label]).abs().sum() for j in range(3))
     assert (pairwise_norm(weight, y) <= 2 * linf_norm(weight) + 1e-12).all()
+
+
+def test_pairwise_norm_under_l2_is_the_largest_length_of_a_difference():
+    weight, _, _, y = head()
+    for label, found in zip(y, pairwise_norm(weight, y, norm="l2"), strict=True):
+        assert torch.isclose(found, max((weight[j] - weight[label]).norm() for j in range(3)))
+    assert (pairwise_norm(weight, y, norm="l2") <= 2**0.5 * spectral_norm(weight)).all()
+
+
+def test_pair_norms_of_an_unknown_norm():
+    weight, _, _, y = head()
+    with pytest.raises(InputError, match="found 'l1'"):
+        pair_norms(weight, y, norm="l1")
+
+
+def margins(weight, bias, z, y):
+    logits = z @ weight.T + bias
+    return logits.gather(1, y[:, None]) - logits
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_worst_margins_are_reached_and_never_exceeded(norm):
+    weight, bias, z, y = head(classes=4, n=9)
+    worst = worst_margins(weight, bias, z, y, eps=0.5, norm=norm)
+    others = torch.ones_like(worst, dtype=torch.bool).scatter(1, y[:, None], False)
+    assert (worst[~others] == torch.inf).all()
+    for j in range(4):
+        towards = weight[j] - weight[y]
+        step = towards.sign() if norm == "linf" else towards / towards.norm(dim=1, keepdim=True).clamp(min=1e-12)
+        reached = margins(weight, bias, z + 0.5 * step, y)[:, j]
+        assert torch.allclose(reached[y != j], worst[y != j, j], rtol=1e-12)
+    for _ in range(500):
+        step = 2 * torch.rand_like(z) - 1
+        step = step if norm == "linf" else step / step.norm(dim=1, keepdim=True)
+        assert (margins(weight, bias, z + 0.5 * step, y) >= worst - 1e-12)[others].all()

@@ -16,8 +16,24 @@ Deltas = tuple[Tensor, ...]
 """One perturbation for each point."""
 
 
-def _wide(losses: Tensor) -> torch.dtype:
-    return torch.promote_types(losses.dtype, torch.float32)
+def per_sample(values: Tensor, near: Tensor) -> Tensor:
+    """Values `[batch]`, or one for the whole batch, broadcastable to a point `[batch, *latent]`.
+
+    Example:
+        >>> per_sample(torch.ones(4), torch.zeros(4, 3, 2)).shape
+        torch.Size([4, 1, 1])
+    """
+    return values.view(-1, *[1] * (near.dim() - 1))
+
+
+def wide(tensor: Tensor) -> torch.dtype:
+    """The tensor's type, or float32 where that is narrower.
+
+    Example:
+        >>> wide(torch.ones(1, dtype=torch.float16))
+        torch.float32
+    """
+    return torch.promote_types(tensor.dtype, torch.float32)
 
 
 class InnerProblem:
@@ -55,6 +71,11 @@ class InnerProblem:
         if gradients is not None:
             self.gradients = self._masked(gradients)
 
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to search for: a maximiser may then stop. Never so in training."""
+        return False
+
     @cached_property
     def gradients(self) -> Deltas:
         """The gradients at d = 0; no parameter's `.grad` is touched."""
@@ -75,7 +96,7 @@ class InnerProblem:
             losses = self._losses_at(leaves)
             # A positive factor changes no direction, and in float16 it keeps small gradients from underflow.
             scale = _SCALE_IN_FLOAT16 if in_float16(leaves[0]) else 1.0
-            found = torch.autograd.grad(scale * losses.sum(dtype=_wide(losses)), leaves, allow_unused=True)
+            found = torch.autograd.grad(scale * losses.sum(dtype=wide(losses)), leaves, allow_unused=True)
         gradients = [torch.zeros_like(d) if g is None else g for d, g in zip(leaves, found, strict=True)]
         return losses.detach(), self._masked(gradients)
 
@@ -93,13 +114,26 @@ class InnerProblem:
         parts = zip(self.perturbations, gradients, self.points, strict=True)
         return tuple(set_.linear_maximum(gradient, point) for set_, gradient, point in parts)
 
-    def step(self, deltas: Deltas, gradients: Deltas, *, step_size: float) -> Deltas:
-        """A step of `step_size` radii along the steepest direction of each set, projected back into it."""
-        parts = zip(self.perturbations, deltas, gradients, self.points, strict=True)
-        return tuple(
-            set_.project(delta + step_size * set_.steepest(gradient, point), point)
-            for set_, delta, gradient, point in parts
-        )
+    def steepest(self, gradients: Deltas) -> Deltas:
+        """The steepest direction of each set, one radius long, whatever the bounds."""
+        parts = zip(self.perturbations, gradients, self.points, strict=True)
+        return tuple(set_.steepest(gradient, point) for set_, gradient, point in parts)
+
+    def project(self, deltas: Deltas) -> Deltas:
+        """The perturbations next to `deltas` that lie in the sets and move only what may be moved."""
+        parts = zip(self.perturbations, deltas, self.points, strict=True)
+        return self._masked(tuple(set_.project(delta, point) for set_, delta, point in parts))
+
+    def step(self, deltas: Deltas, gradients: Deltas, *, step_size: float | Tensor) -> Deltas:
+        """A step of `step_size` radii along the steepest direction of each set, projected back into it.
+
+        `step_size` is one number, or `[batch]`.
+        """
+        directions = self.steepest(gradients)
+        if isinstance(step_size, Tensor):
+            sizes = [per_sample(step_size, delta).to(delta.dtype) for delta in deltas]
+            return self.project(tuple(d + size * u for d, size, u in zip(deltas, sizes, directions, strict=True)))
+        return self.project(tuple(d + step_size * u for d, u in zip(deltas, directions, strict=True)))
 
     def _masked(self, tensors: Sequence[Tensor]) -> Deltas:
         return tuple(

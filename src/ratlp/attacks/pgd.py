@@ -3,10 +3,10 @@
 import math
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from ratlp.attacks.base import Deltas, InnerProblem, Maximiser
+from ratlp.attacks.best import Best
 from ratlp.errors import InputError
 
 
@@ -29,6 +29,7 @@ class PGD(Maximiser):
         InputError: An argument is out of its range.
 
     Example:
+        >>> import torch
         >>> from ratlp.perturbations import LInf
         >>> point = torch.tensor([[3.0, -1.0]])
         >>> PGD(steps=4)(InnerProblem(lambda d: (point + d[0]).square().sum(1), [point], [LInf(0.5)]))
@@ -64,11 +65,11 @@ class PGD(Maximiser):
         """The best perturbation found, or the last."""
         if not self.keep_best:
             return self._climb(problem, lambda losses, deltas: None)
-        best = _Best(problem)
+        best = Best(problem.zeros())
         for _ in range(self.restarts):
             deltas = self._climb(problem, best.update)
             best.update(problem.losses(deltas), deltas)
-        return best.deltas
+        return best.kept
 
     def _climb(self, problem: InnerProblem, seen: Callable[[Tensor, Deltas], None]) -> Deltas:
         """One restart; `seen` is told of every iterate whose loss is computed on the way."""
@@ -78,6 +79,8 @@ class PGD(Maximiser):
         elif not self.keep_best:  # the gradient at 0 may be known already, its losses are not
             deltas, first = problem.step(deltas, problem.gradients, step_size=self.step_size), 1
         for _ in range(first, self.steps):
+            if problem.finished:
+                break
             losses, gradients = problem.losses_and_gradients(deltas)
             seen(losses, deltas)
             deltas = problem.step(deltas, gradients, step_size=self.step_size)
@@ -89,21 +92,3 @@ class PGD(Maximiser):
         options += [f"restarts={self.restarts}"] if self.restarts > 1 else []
         options += [] if self.keep_best else ["keep_best=False"]
         return f"PGD({', '.join(options)})"
-
-
-class _Best:
-    """The perturbation of highest loss so far, for each sample."""
-
-    def __init__(self, problem: InnerProblem) -> None:
-        self.deltas = problem.zeros()
-        self._losses: Tensor | None = None
-
-    def update(self, losses: Tensor, deltas: Deltas) -> None:
-        if self._losses is None:
-            self._losses = torch.full_like(losses, -math.inf)
-        better = losses > self._losses
-        self._losses = torch.where(better, losses, self._losses)
-        self.deltas = tuple(
-            torch.where(better.view(-1, *[1] * (new.dim() - 1)), new.detach(), old)
-            for new, old in zip(deltas, self.deltas, strict=True)
-        )

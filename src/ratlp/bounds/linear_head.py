@@ -1,4 +1,4 @@
-"""Closed forms for a linear head g(z) = W z + b under L-inf perturbations of z."""
+"""Closed forms for a linear head g(z) = W z + b under L-inf or L2 perturbations of z."""
 
 import itertools
 
@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from ratlp.bounds.norms import Norm, check_norm, dual_norm
 from ratlp.errors import InputError
 
 _MAX_LATENT = 12  # 4096 vertices
@@ -29,15 +30,42 @@ def linf_norm(weight: Tensor) -> Tensor:
     return weight.abs().sum(-1).amax(-1)
 
 
-def pairwise_norm(weight: Tensor, y: Tensor) -> Tensor:
-    """Max over j of ||w_j - w_y||_1 for each sample's class y: how fast a margin against y can fall.
+def pair_norms(weight: Tensor, y: Tensor, *, norm: Norm = "linf") -> Tensor:
+    """How fast the margin against each class falls: ||w_y - w_j||_1 under L-inf, ||w_y - w_j||_2 under L2.
 
-    CE(g(z), y) = log sum over j of exp((w_j - w_y).z + b_j - b_y) is 1-Lipschitz in these margins under
-    L-inf, so it rises by at most eps times this norm, which is at most 2 * linf_norm(weight).
+    The margin z_y - z_j is linear in the latent, so eps times this, the dual norm, is exactly how far a
+    perturbation of norm eps can bring it down.
 
     Args:
         weight: `[classes, latent]`.
         y: `[batch]`.
+        norm: Of the perturbation.
+
+    Returns:
+        `[batch, classes]`, 0 at the class y.
+
+    Raises:
+        InputError: The norm is unknown.
+
+    Example:
+        >>> pair_norms(torch.tensor([[1.0, -2.0], [4.0, 2.0]]), torch.tensor([0]), norm="l2")
+        tensor([[0., 5.]])
+    """
+    check_norm(norm)
+    return torch.stack([dual_norm(weight - row, norm) for row in weight])[y]
+
+
+def pairwise_norm(weight: Tensor, y: Tensor, *, norm: Norm = "linf") -> Tensor:
+    """Max over j of `pair_norms` for each sample's class y: how fast a margin against y can fall.
+
+    CE(g(z), y) = log sum over j of exp((w_j - w_y).z + b_j - b_y) is 1-Lipschitz in these margins under
+    L-inf, so it rises by at most eps times this norm, which is at most 2 * linf_norm(weight) under L-inf and
+    sqrt(2) times the largest singular value under L2.
+
+    Args:
+        weight: `[classes, latent]`.
+        y: `[batch]`.
+        norm: Of the perturbation.
 
     Returns:
         `[batch]`.
@@ -46,8 +74,34 @@ def pairwise_norm(weight: Tensor, y: Tensor) -> Tensor:
         >>> pairwise_norm(torch.tensor([[1.0, -2.0], [0.5, 0.5]]), torch.tensor([0, 1]))
         tensor([3., 3.])
     """
-    pairs: Tensor = (weight.unsqueeze(0) - weight.unsqueeze(1)).abs().sum(-1)
-    return pairs.amax(0)[y]
+    return pair_norms(weight, y, norm=norm).amax(1)
+
+
+def worst_margins(weight: Tensor, bias: Tensor, z: Tensor, y: Tensor, *, eps: float, norm: Norm = "linf") -> Tensor:
+    """Min over ||d|| <= eps of the margin of y against each class j, exactly.
+
+    (w_y - w_j).z + b_y - b_j - eps * ||w_y - w_j||, in the dual norm. No perturbation makes the head prefer j to y
+    where it is positive, and one does where it is negative.
+
+    Args:
+        weight: `[classes, latent]`.
+        bias: `[classes]`.
+        z: `[batch, latent]`.
+        y: `[batch]`.
+        eps: Radius of the perturbation.
+        norm: Of the perturbation.
+
+    Returns:
+        `[batch, classes]`, inf at the class y.
+
+    Example:
+        >>> weight, z = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0]])
+        >>> worst_margins(weight, torch.zeros(2), z, torch.tensor([0]), eps=0.25)
+        tensor([[   inf, 0.5000]])
+    """
+    logits = z @ weight.T + bias
+    worst = logits.gather(1, y[:, None]) - logits - eps * pair_norms(weight, y, norm=norm)
+    return worst.scatter(1, y[:, None], torch.inf)
 
 
 def exact_maximum(weight: Tensor, bias: Tensor, z: Tensor, y: Tensor, *, eps: float) -> Tensor:

@@ -11,6 +11,18 @@
 from ratlp.losses.base import Loss
 from ratlp.losses.cross_entropy import AdversarialOnly, CrossEntropy
 from ratlp.losses.custom import CustomLoss
+from ratlp.losses.dlr import dlr, targeted_dlr
+from ratlp.losses.margin import log_odds, margin
 from ratlp.losses.trades import TRADES
 
-__all__ = ["TRADES", "AdversarialOnly", "CrossEntropy", "CustomLoss", "Loss"]
+__all__ = [
+    "TRADES",
+    "AdversarialOnly",
+    "CrossEntropy",
+    "CustomLoss",
+    "Loss",
+    "dlr",
+    "log_odds",
+    "margin",
+    "targeted_dlr",
+]

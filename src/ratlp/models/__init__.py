@@ -1,4 +1,4 @@
-"""Small nets: the paper's and two convolutional ones; and models to files and back.
+"""Small nets: the paper's and two convolutional ones; layers that are 1-Lipschitz; and models to files and back.
 
 >>> import torch
 >>> from ratlp.models import mlp
@@ -10,8 +10,10 @@ torch.Size([5, 2])
 from ratlp.models.convolutional import ImageClassifier, small_cnn, wide_cnn
 from ratlp.models.encoder_classifier import EncoderClassifier
 from ratlp.models.factory import LoadedModel, load_model
+from ratlp.models.group_sort import GroupSort, MaxMin
 from ratlp.models.mlp import INITIALISATIONS, LATENT_ACTIVATIONS, initialise, mlp
 from ratlp.models.registry import Architecture, architecture_of, register
+from ratlp.models.row_normalised import LipschitzConv2d, LipschitzLinear, RowNormalised
 from ratlp.models.saving import Description, describe, load, save
 from ratlp.models.stacked import StackedLinear, stack, unstack
 
@@ -19,10 +21,15 @@ __all__ = [
     "Architecture",
     "Description",
     "EncoderClassifier",
-    "ImageClassifier",
+    "GroupSort",
     "INITIALISATIONS",
+    "ImageClassifier",
     "LATENT_ACTIVATIONS",
+    "LipschitzConv2d",
+    "LipschitzLinear",
     "LoadedModel",
+    "MaxMin",
+    "RowNormalised",
     "StackedLinear",
     "architecture_of",
     "describe",

@@ -13,6 +13,9 @@ from ratlp.perturbations.base import Edges, PerturbationSet
 Scale = Callable[[Tensor], Tensor]
 """The scale of a latent, from the latent, broadcastable to it: see `ratlp.perturbations.scale`."""
 
+Bounds = tuple[float | Tensor, float | Tensor]
+"""`(low, high)`, each one number or one for each feature: broadcastable to a sample, without the batch axis."""
+
 
 class Ball(PerturbationSet):
     """{ d : ||d|| <= eps * scale(z) }, with z + d kept within `bounds`.
@@ -20,35 +23,33 @@ class Ball(PerturbationSet):
     Args:
         eps: The radius; finite and >= 0. In units of the point, or of its scale where `relative_to` is given.
         relative_to: The scale of a point; 1 where not given.
-        bounds: `(low, high)`: z + d stays within them. For the input, where a pixel has a range.
+        bounds: `(low, high)`: z + d stays within them. For the input, where a pixel has a range, or, with tensors,
+            each feature its own. A point outside may stay where it is, but moves no further out.
 
     Raises:
-        InputError: `eps` is negative or not finite, or `bounds` is not an increasing pair.
+        InputError: `eps` is negative or not finite, or `bounds` is not an increasing pair; on use, that a tensor
+            among them does not fit the sample.
     """
 
     def __init__(
         self,
-        eps: float,
+        eps: float | Tensor,
         *,
         relative_to: Scale | None = None,
-        bounds: tuple[float, float] | None = None,
+        bounds: Bounds | None = None,
     ) -> None:
-        if bounds is not None and not bounds[0] < bounds[1]:
-            raise InputError(f"bounds must be (low, high) with low < high; found {bounds}")
         self.eps = eps
         self.relative_to = relative_to
-        self.bounds = bounds
+        self.bounds = None if bounds is None else _bounds(bounds)
 
     @property
-    def eps(self) -> float:
+    def eps(self) -> float | Tensor:
         """The radius; it may be set anew between steps, as schedules do."""
         return self._eps
 
     @eps.setter
-    def eps(self, value: float) -> None:
-        if not (math.isfinite(value) and value >= 0):
-            raise InputError(f"eps must be finite and >= 0; found {value}")
-        self._eps = float(value)
+    def eps(self, value: float | Tensor) -> None:
+        self._eps = _eps(value)
 
     @abstractmethod
     def _into_ball(self, delta: Tensor, point: Tensor) -> Tensor:
@@ -56,18 +57,15 @@ class Ball(PerturbationSet):
 
     def _radius(self, point: Tensor) -> Tensor:
         """Of the ball around each sample, broadcastable to the point."""
-        if self.relative_to is None:
-            return torch.full((), self.eps, dtype=point.dtype, device=point.device)
-        return self.eps * self.relative_to(point.detach())
+        eps = _near(self.eps, point, "eps")
+        return eps if self.relative_to is None else eps * self.relative_to(point.detach())
 
     def project(self, delta: Tensor, point: Tensor) -> Tensor:
         """Into the ball, then within the bounds, which keeps it in the ball."""
         inside = self._into_ball(delta, point).to(point.dtype)
         if self.bounds is None:
             return inside
-        # A point that is out of bounds already may stay where it is.
-        low, high = self.bounds
-        return (point + inside).clamp(point.clamp(max=low), point.clamp(min=high)) - point
+        return (point + inside).clamp(*_limits(self.bounds, point)) - point
 
     def edges(self, point: Tensor) -> Edges:
         """The box around the ball, within the bounds."""
@@ -75,18 +73,74 @@ class Ball(PerturbationSet):
         lower, upper = point - radius, point + radius
         if self.bounds is None:
             return lower, upper
-        # A point that is out of bounds already may stay where it is, as in `project`.
-        low, high = self.bounds
-        return torch.maximum(lower, point.clamp(max=low)), torch.minimum(upper, point.clamp(min=high))
+        lowest, highest = _limits(self.bounds, point)
+        return torch.maximum(lower, lowest), torch.minimum(upper, highest)
 
     def __repr__(self) -> str:
-        options = (
-            ""
-            if self.relative_to is None
-            else f", relative_to={getattr(self.relative_to, '__name__', self.relative_to)}"
-        )
-        options += "" if self.bounds is None else f", bounds={self.bounds}"
-        return f"{type(self).__name__}({self.eps:g}{self._options()}{options})"
+        return f"{type(self).__name__}({self.described()})"
+
+    def described(self) -> str:
+        """The radius and the options, for `print`."""
+        options = self._options()
+        if self.relative_to is not None:
+            options += f", relative_to={getattr(self.relative_to, '__name__', self.relative_to)}"
+        if self.bounds is not None:
+            options += f", bounds={_pair(self.bounds)}"
+        return f"{_shown(self.eps)}{options}"
 
     def _options(self) -> str:
         return ""
+
+
+def _eps(eps: float | Tensor) -> float | Tensor:
+    if isinstance(eps, Tensor):
+        wrong = eps[~(torch.isfinite(eps) & (eps >= 0))]
+        if len(wrong):
+            raise InputError(f"eps must be finite and >= 0 for each feature; found {float(wrong[0]):g}")
+        return eps.detach()
+    if not (math.isfinite(eps) and eps >= 0):
+        raise InputError(f"eps must be finite and >= 0; found {eps}")
+    return float(eps)
+
+
+def _bounds(bounds: Bounds) -> Bounds:
+    """Equal bounds hold a feature still where others have a range; one pair for all must leave room."""
+    low, high = (b.detach() if isinstance(b, Tensor) else torch.tensor(b, dtype=torch.float64) for b in bounds)
+    per_feature = low.dim() + high.dim() > 0
+    if not bool((low <= high).all() if per_feature else low < high):
+        raise InputError(
+            f"bounds must be (low, high) with low < high, or low <= high for each feature; found {_pair(bounds)}"
+        )
+    return bounds
+
+
+def _limits(bounds: Bounds, point: Tensor) -> tuple[Tensor, Tensor]:
+    """How far each coordinate may go; one that is out of bounds already may stay where it is."""
+    low, high = (_near(bound, point, "bounds") for bound in bounds)
+    return point.clamp(max=low), point.clamp(min=high)
+
+
+def _near(value: float | Tensor, point: Tensor, name: str) -> Tensor:
+    """A number, or one for each feature, in the point's type and on its device."""
+    if not isinstance(value, Tensor):
+        return torch.full((), value, dtype=point.dtype, device=point.device)
+    sample = point.shape[1:]
+    fits = value.dim() <= len(sample) and all(
+        mine in (1, other) for mine, other in zip(reversed(value.shape), reversed(sample), strict=False)
+    )
+    if not fits:
+        raise InputError(
+            f"{name} must be broadcastable to a sample, {tuple(sample)}, without the batch axis; "
+            f"found shape {tuple(value.shape)}"
+        )
+    return value.to(point)
+
+
+def _shown(value: float | Tensor) -> str:
+    if isinstance(value, Tensor):
+        return f"tensor of shape {tuple(value.shape)}"
+    return f"{value:g}"
+
+
+def _pair(bounds: Bounds) -> str:
+    return f"({', '.join(map(_shown, bounds))})"

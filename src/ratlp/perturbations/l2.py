@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ratlp.errors import InputError
-from ratlp.perturbations.ball import Ball, Scale
+from ratlp.perturbations.ball import Ball, Bounds, Scale
 
 _FIRST_AXIS = {"sample": 1, "token": 2}
 
@@ -23,10 +23,11 @@ class L2(Ball):
         eps: The radius, in units of the point, or as a share of its length; finite and >= 0.
         per: What the length is taken of: "sample" or "token".
         relative_to: The scale of a point, such as `rms_per_token`; an absolute radius where not given.
-        bounds: `(low, high)`: z + d stays within them.
+        bounds: `(low, high)`: z + d stays within them. With tensors, broadcastable to a sample, each feature has its
+            own. A point outside may stay where it is, but moves no further out.
 
     Raises:
-        InputError: An argument is out of its range.
+        InputError: An argument is out of its range; on use, that a scale or a bound does not fit the point.
 
     Example:
         >>> L2(1.0).linear_maximum(torch.tensor([[3.0, 4.0]]), torch.zeros(1, 2))
@@ -39,9 +40,11 @@ class L2(Ball):
         *,
         per: Literal["sample", "token"] = "sample",
         relative_to: Scale | None = None,
-        bounds: tuple[float, float] | None = None,
+        bounds: Bounds | None = None,
     ) -> None:
         super().__init__(eps, relative_to=relative_to, bounds=bounds)
+        if isinstance(eps, Tensor):
+            raise InputError("an L2 ball has one radius, a number; found a tensor: scale the features instead")
         if per not in _FIRST_AXIS:
             raise InputError(f"per must be 'sample' or 'token'; found {per!r}")
         self.per = per

@@ -12,17 +12,23 @@ class LInf(Ball):
     The paper's set (RAT-LP, section 3.2). Its L2 radius grows with the latent's size: eps * sqrt(m).
 
     Args:
-        eps: The radius, in units of the point, or of its scale; finite and >= 0.
+        eps: The radius, in units of the point, or of its scale; finite and >= 0. A tensor, broadcastable to a
+            sample, gives each feature its own, as for tabular data in its own units.
         relative_to: The scale of a point, such as `rms_per_sample`; 1 where not given.
-        bounds: `(low, high)`: z + d stays within them. For the input, where a pixel has a range.
+        bounds: `(low, high)`: z + d stays within them. For the input, where a pixel has a range, or, with tensors,
+            each feature its own. A point outside may stay where it is, but moves no further out.
 
     Raises:
-        InputError: `eps` is negative or not finite, or `bounds` is not an increasing pair.
+        InputError: `eps` is negative or not finite, or `bounds` is not an increasing pair; on use, that a tensor
+            among them does not fit the sample.
 
     Example:
         >>> z = torch.tensor([[0.0, 0.95]])
         >>> LInf(0.25, bounds=(0, 1)).linear_maximum(torch.ones(1, 2), z)
         tensor([[0.2500, 0.0500]])
+        >>> years_and_income = LInf(torch.tensor([5.0, 1000.0]), bounds=(0, torch.tensor([120.0, torch.inf])))
+        >>> years_and_income.linear_maximum(torch.ones(1, 2), torch.tensor([[118.0, 30000.0]]))
+        tensor([[   2., 1000.]])
     """
 
     def steepest(self, gradient: Tensor, point: Tensor) -> Tensor:

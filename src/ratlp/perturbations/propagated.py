@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
-from ratlp.perturbations.ball import Ball
+from torch import Tensor
+
+from ratlp.perturbations.ball import Ball, Bounds
 from ratlp.perturbations.base import Edges, Perturbation, PerturbationSet
 from ratlp.perturbations.box import Box
 from ratlp.perturbations.linf import LInf
@@ -22,7 +24,7 @@ class Propagated(Perturbation):
 
     Args:
         eps: The radius around the input in L-inf; finite and >= 0, in the input's units. It may be set anew between
-            steps, as schedules do.
+            steps, as schedules do. One for each feature, as in `LInf`, may be given.
         bounds: `(low, high)` of the input, such as (0, 1) for pixels: the ball is kept within them.
 
     Raises:
@@ -36,16 +38,16 @@ class Propagated(Perturbation):
         >>> objective(torch.rand(16, 4), torch.randint(2, (16,))).loss.backward()
     """
 
-    def __init__(self, eps: float, *, bounds: tuple[float, float] | None = None) -> None:
+    def __init__(self, eps: float | Tensor, *, bounds: Bounds | None = None) -> None:
         self.ball: Ball = LInf(eps, bounds=bounds)
 
     @property
-    def eps(self) -> float:
+    def eps(self) -> float | Tensor:
         """The radius around the input."""
         return self.ball.eps
 
     @eps.setter
-    def eps(self, value: float) -> None:
+    def eps(self, value: float | Tensor) -> None:
         self.ball.eps = value
 
     def within(self, reach: Callable[[PerturbationSet], Edges]) -> PerturbationSet:
@@ -53,5 +55,4 @@ class Propagated(Perturbation):
         return Box(*reach(self.ball))
 
     def __repr__(self) -> str:
-        bounds = "" if self.ball.bounds is None else f", bounds={self.ball.bounds}"
-        return f"Propagated({self.eps:g}{bounds})"
+        return f"Propagated({self.ball.described()})"

@@ -1,0 +1,91 @@
+"""The Lipschitz constant of one module: a rule for each module type, in a registry that users extend."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from ratlp.bounds.norms import Norm, in_float64
+from ratlp.errors import BoundError
+
+Shape = tuple[int, ...]
+"""What a module takes, with a batch of one: `(1, *input)`."""
+
+Rule = Callable[..., float]
+"""rule(module, norm, shape) gives the constant; `shape` is that of the module's input, None where unknown."""
+
+_RULES: dict[type[nn.Module], Rule] = {}
+_Decorated = TypeVar("_Decorated", bound=Rule)
+
+
+def lipschitz_rule(*types: type[nn.Module]) -> Callable[[_Decorated], _Decorated]:
+    """Declare the rule for modules of these types.
+
+    The rule gives a constant L with ||m(x) - m(x')|| <= L * ||x - x'|| for all x and x', both norms taken over all
+    coordinates, for the module as it is (its weights, its mode). It raises `BoundError` where it knows none.
+    A subclass inherits the rule unless it has a forward of its own.
+
+    Args:
+        types: Module types; a later rule for the same type replaces an earlier one.
+
+    Example:
+        >>> class Halved(nn.Module):
+        ...     def forward(self, x):
+        ...         return torch.sin(x) / 2
+        >>> @lipschitz_rule(Halved)
+        ... def _halved(module, norm, shape):
+        ...     return 0.5
+        >>> from ratlp.bounds import lipschitz_bound
+        >>> lipschitz_bound(nn.Sequential(Halved(), Halved()), norm="l2")
+        0.25
+    """
+
+    def declare(rule: _Decorated) -> _Decorated:
+        _RULES.update(dict.fromkeys(types, rule))
+        return rule
+
+    return declare
+
+
+def find_rule(module: nn.Module) -> Rule | None:
+    """The rule for the module; None where there is none for the forward that it runs.
+
+    Example:
+        >>> find_rule(nn.Linear(2, 3)) is None, find_rule(nn.Bilinear(2, 3, 4)) is None
+        (False, True)
+    """
+    for type_ in type(module).__mro__:
+        if type_ in _RULES:
+            own = "forward" in vars(module) or type(module).forward is not type_.forward
+            return None if own else _RULES[type_]
+    return None
+
+
+def weights_of(module: nn.Module, name: str = "weight") -> Tensor:
+    """A parameter or buffer of a module in float64, for rules.
+
+    Raises:
+        BoundError: An entry is not finite.
+
+    Example:
+        >>> weights_of(nn.Linear(2, 3)).dtype
+        torch.float64
+    """
+    weights = in_float64(getattr(module, name))
+    if not torch.isfinite(weights).all():
+        raise BoundError(
+            f"a Lipschitz bound needs finite weights; found inf or nan in {name} of {type(module).__name__}"
+        )
+    return weights
+
+
+def refused(module: nn.Module, norm: Norm, reason: str) -> BoundError:
+    """What a rule raises where it knows no constant.
+
+    Example:
+        >>> raise refused(nn.Hardshrink(), "linf", "it jumps")
+        Traceback (most recent call last):
+        ratlp.errors.BoundError: no linf Lipschitz bound of Hardshrink: it jumps
+    """
+    return BoundError(f"no {norm} Lipschitz bound of {type(module).__name__}: {reason}")

@@ -1,0 +1,189 @@
+"""What a model's forward does with its input, for every input: its graph, or the reason why there is none.
+
+`torch.fx` runs the forward on a symbol in place of a tensor. Whatever the forward does with the symbol is written
+down; whatever depends on its values (if x.sum() > 0) is an error. So the graph holds for all inputs, which a record
+of one run would not show. Shapes may be looked at where the input's is given.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from operator import iadd, imul, isub, itruediv
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.utils.parametrize import is_parametrized
+
+from ratlp.bounds.lipschitz.functions import ARITHMETIC, module_form
+from ratlp.bounds.lipschitz.rearrangement import rearrangement
+from ratlp.bounds.lipschitz.rules import Shape, find_rule
+from ratlp.bounds.lipschitz.symbols import Tracer, attribute
+from ratlp.errors import BoundError, RatlpError
+from ratlp.latent.calls import is_compiled, outside_compiled_code, stepping_in, uncompiled
+
+_IN_PLACE = (iadd, isub, imul, itruediv)
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A forward as a graph, over modules that have a rule.
+
+    Attributes:
+        graph: Its nodes in the order of the run.
+        root: Holds the model as its child `model`; targets of nodes are named from here.
+        modules: By the name that nodes know them by.
+        returned: What each call of a module returned: its node, or None where that is no single tensor.
+        shapes: Of the nodes that are tensors, for one sample; empty where no input shape was given.
+        input: The model's input.
+        logits: What the model returns.
+    """
+
+    graph: fx.Graph
+    root: nn.Module
+    modules: dict[str, nn.Module]
+    returned: dict[nn.Module, list[fx.Node | None]]
+    shapes: dict[fx.Node, Shape]
+    input: fx.Node
+    logits: fx.Node
+
+    def attribute(self, node: fx.Node) -> Any:
+        """The parameter, buffer or constant that a `get_attr` node reads."""
+        return attribute(self.root, str(node.target))
+
+
+class _OneInput(nn.Module):
+    """The model as a child, so that it is called as users call it, on one input."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Any) -> Any:
+        return self.model(x)
+
+
+def trace(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> Traced:
+    """The graph of a model's forward, on a single input.
+
+    Args:
+        model: Any module.
+        input_shape: Of one sample. The forward may then look at shapes, which are those of a batch of one.
+
+    Raises:
+        BoundError: The forward depends on its input's values, cannot be followed, returns more than one tensor,
+            or changes a tensor in place that is used again; or a module has hooks or is random.
+
+    Example:
+        >>> traced = trace(nn.Sequential(nn.Linear(2, 3), nn.ReLU()))
+        >>> [str(node.target) for node in traced.graph.nodes]
+        ['x', 'model.0', 'model.1', 'output']
+    """
+    root = _OneInput(uncompiled(model))
+    _check_modules(root)
+    tracer = Tracer(_sample(root, input_shape))
+    compiled = {module: outside_compiled_code(None) for module in root.modules() if is_compiled(module)}
+    with _attributes_kept(root.model), stepping_in(compiled):
+        try:
+            graph = tracer.trace(root)
+        except RatlpError:
+            raise
+        except Exception as error:  # whatever a forward raises on being given a symbol
+            reason = str(error).partition("\n")[0]
+            hint = "" if input_shape is not None else "give input_shape if it looks at shapes; "
+            raise BoundError(
+                "a Lipschitz bound needs a forward whose steps do not depend on the input's values; this one could "
+                f"not be followed ({type(error).__name__}: {reason}): {hint}bound its parts, or declare a "
+                "lipschitz_rule for the module"
+            ) from error
+    nodes = list(graph.nodes)
+    logits = nodes[-1].args[0]
+    if not isinstance(logits, fx.Node):
+        raise BoundError(
+            f"a Lipschitz bound needs a model that returns one tensor; found {type(logits).__name__}: wrap the model"
+        )
+    modules = dict(root.named_modules(remove_duplicate=False))
+    traced = Traced(graph, root, modules, tracer.returned, tracer.shapes(), nodes[0], logits)
+    _check_in_place(traced)
+    return traced
+
+
+def _sample(root: nn.Module, input_shape: tuple[int, ...] | None) -> Tensor | None:
+    own = next((p for p in root.parameters() if p.is_floating_point()), torch.zeros(()))
+    return None if input_shape is None else torch.zeros((1, *input_shape), dtype=own.dtype, device=own.device)
+
+
+@contextmanager
+def _attributes_kept(model: nn.Module) -> Iterator[None]:
+    """Put back what the forward stores on modules: symbols, while it is traced."""
+    before = {module: dict(vars(module)) for module in model.modules()}
+    try:
+        yield
+    finally:
+        for module, attributes in before.items():
+            vars(module).clear()
+            vars(module).update(attributes)
+
+
+def _check_modules(root: nn.Module) -> None:
+    for name, module in root.named_modules():
+        shown = name.removeprefix("model.") or "the model"
+        if module._forward_hooks or module._forward_pre_hooks:
+            raise BoundError(
+                f"a hook may change what a module returns; found one on {shown!r} ({type(module).__name__}): remove "
+                "it (for weight and spectral normalisation use torch.nn.utils.parametrizations)"
+            )
+        if module.training and is_parametrized(module) and _moves(module):
+            raise BoundError(f"the weight of {shown!r} changes with each pass in training mode: call model.eval()")
+
+
+def _moves(module: nn.Module) -> bool:
+    """Whether computing a weight changes buffers, as `spectral_norm` does in training mode."""
+    parametrizations = module.parametrizations
+    assert isinstance(parametrizations, nn.ModuleDict)
+    return any(type(inner).__name__ == "_SpectralNorm" for inner in parametrizations.modules())
+
+
+def _check_in_place(traced: Traced) -> None:
+    """Refuse in-place changes of a tensor that is used again, itself or through another that shares its memory."""
+    order = {node: i for i, node in enumerate(traced.graph.nodes)}
+    sharing: dict[fx.Node, set[fx.Node]] = {}
+    for node in traced.graph.nodes:
+        sharing[node] = {node}
+        if _is_fresh(node, traced.modules):
+            continue
+        for operand in node.all_input_nodes:
+            sharing[operand] |= sharing[node]
+            for other in sharing[operand]:
+                sharing[other] = sharing[operand]
+        if _in_place(node, traced.modules) and _used_again(node, sharing[node], order):
+            raise BoundError(
+                f"an in-place operation must be the last use of what it changes; {node.format_node()} is not, or "
+                "changes a parameter: build the module with inplace=False, or write x = x + ..."
+            )
+
+
+def _used_again(changing: fx.Node, shared: set[fx.Node], order: dict[fx.Node, int]) -> bool:
+    earlier = [node for node in shared if order[node] < order[changing]]
+    users = [user for node in earlier for user in node.users]
+    return any(node.op == "get_attr" for node in earlier) or any(order[user] > order[changing] for user in users)
+
+
+def _is_fresh(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+    """Whether a step's result surely is a tensor with memory of its own: a layer's, or arithmetic's."""
+    if _in_place(node, modules):
+        return False
+    if node.op == "call_module":
+        rule = find_rule(modules[str(node.target)])
+        # Of users' modules nobody knows what they return.
+        return rule is not None and rule is not rearrangement and rule.__module__.startswith("ratlp.")
+    form = module_form(node)
+    return node.target in ARITHMETIC if form is None else find_rule(form) is not rearrangement
+
+
+def _in_place(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+    module = modules[str(node.target)] if node.op == "call_module" else module_form(node)
+    if module is not None:
+        return bool(getattr(module, "inplace", False))
+    name = str(getattr(node.target, "__name__", node.target))
+    return node.target in _IN_PLACE or (name.endswith("_") and not name.endswith("__")) or "out" in node.kwargs

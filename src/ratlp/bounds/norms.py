@@ -1,0 +1,87 @@
+"""The norms in which bounds are stated, and how their values are rounded.
+
+Norms are those of a sample's tensor as one long vector: "linf" its largest absolute entry, "l2" its length.
+"""
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from ratlp.errors import InputError
+
+Norm = Literal["linf", "l2"]
+"""How a perturbation, and what it causes, is measured."""
+
+_UNIT = torch.finfo(torch.float64).eps
+
+
+def check_norm(norm: str) -> None:
+    """Refuse what is no `Norm`.
+
+    Raises:
+        InputError: The name is unknown.
+    """
+    if norm not in get_args(Norm):
+        raise InputError(f"norm must be 'linf' or 'l2'; found {norm!r}")
+
+
+def dual_norm(rows: Tensor, norm: Norm) -> Tensor:
+    """Max over ||d|| <= 1 of <row, d>, along the last axis: the L1 norm for L-inf, the length for L2.
+
+    Example:
+        >>> rows = torch.tensor([[3.0, -4.0]])
+        >>> float(dual_norm(rows, "linf")), float(dual_norm(rows, "l2"))
+        (7.0, 5.0)
+    """
+    return rows.abs().sum(-1) if norm == "linf" else torch.linalg.vector_norm(rows, dim=-1)
+
+
+def in_float64(tensor: Tensor) -> Tensor:
+    """The tensor in float64, without its graph; on the CPU where its own device has no float64.
+
+    Example:
+        >>> in_float64(torch.ones(2, requires_grad=True))
+        tensor([1., 1.], dtype=torch.float64)
+    """
+    detached = tensor.detach()
+    return (detached.cpu() if detached.device.type == "mps" else detached).to(torch.float64)
+
+
+def rounded_up(value: float, operations: int) -> float:
+    """At least the exact value that `value` approximates after so many float64 operations on terms >= 0.
+
+    Each operation is off by at most half a unit in the last place; the factor allows a whole one and more.
+
+    Example:
+        >>> 1.0 < rounded_up(1.0, 100) < 1.0 + 1e-12
+        True
+    """
+    return value * (1 + (operations + 4) * _UNIT)
+
+
+def product_up(a: float, b: float) -> float:
+    """The product, rounded up: the smallest float that is no less.
+
+    Example:
+        >>> product_up(0.5, 0.5), product_up(0.1, 0.1) >= 0.1 * 0.1
+        (0.25, True)
+    """
+    return _up(a * b, lambda: Fraction(a) * Fraction(b))
+
+
+def sum_up(*terms: float) -> float:
+    """The sum, rounded up: the smallest float that is no less, or the one after.
+
+    Example:
+        >>> sum_up(0.5, 0.25)
+        0.75
+    """
+    return _up(math.fsum(terms), lambda: sum(map(Fraction, terms), Fraction(0)))
+
+
+def _up(value: float, exact: Callable[[], Fraction]) -> float:
+    return value if not math.isfinite(value) or Fraction(value) >= exact() else math.nextafter(value, math.inf)

@@ -1,0 +1,179 @@
+"""The theorem as a certificate of a model: per sample, how far its latent and its input may move."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ratlp.bounds import LipschitzParts, Norm, lipschitz_parts, pairwise_norm
+from ratlp.bounds.lipschitz import LastLayer, last_layer
+from ratlp.bounds.norms import in_float64
+from ratlp.certificates.radius import linear_head_radius, lipschitz_radius
+from ratlp.certificates.theorem import CROSS_ENTROPY_LIPSCHITZ
+from ratlp.errors import BoundError, InputError
+from ratlp.latent.calls import outside_compiled_code, stepping_in, uncompiled
+
+Method = Literal["closed form", "last layer", "logits"]
+
+
+@dataclass(frozen=True, eq=False)
+class LipschitzCertificate:
+    """What Lipschitz constants prove about a model on a batch.
+
+    Attributes:
+        parts: L_f and L_g at the layer, and that of the whole model.
+        method: How margins were bounded: "closed form" (a linear head on the latent: the latent radius is exact),
+            "last layer" (margins of the last linear layer behind a Lipschitz map) or "logits" (2 L_g, sqrt(2) L_g).
+        latent_radius: `[batch]`: no latent nearer than that, in `parts.norm`, has another class; 0 for a sample that
+            is not classified as its label, inf where nothing can change the class.
+        input_radius: `[batch]`: likewise for the input, the latent radius / L_f.
+        loss_slope: `[batch]`: cross-entropy rises by at most this for each unit that the latent moves.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 3))
+        >>> x, y = torch.randn(5, 2), torch.randint(3, (5,))
+        >>> certificate = certify_lipschitz(model, x, y, layer="1")
+        >>> certificate.method, certificate.latent_radius.shape
+        ('closed form', torch.Size([5]))
+        >>> certificate.accuracy(input_eps=0.1) <= certificate.accuracy(input_eps=0.0)
+        True
+    """
+
+    parts: LipschitzParts
+    method: Method
+    latent_radius: Tensor
+    input_radius: Tensor
+    loss_slope: Tensor
+
+    def loss_increase(self, eps: float) -> Tensor:
+        """How much each sample's cross-entropy rises at most when its latent moves by eps: `[batch]`."""
+        if not eps >= 0:
+            raise InputError(f"eps must be >= 0; found {eps}")
+        return self.loss_slope * eps
+
+    def accuracy(self, *, input_eps: float | None = None, latent_eps: float | None = None) -> float:
+        """The share of samples that keep their label under every perturbation up to eps, in [0, 1].
+
+        Args:
+            input_eps: Radius in input space; give this or the other.
+            latent_eps: Radius in latent space.
+
+        Raises:
+            InputError: Both are given, or none, or a negative one.
+        """
+        if (input_eps is None) == (latent_eps is None):
+            raise InputError(f"give input_eps or latent_eps; found {input_eps} and {latent_eps}")
+        radius, eps = (self.latent_radius, latent_eps) if input_eps is None else (self.input_radius, input_eps)
+        assert eps is not None
+        if not eps >= 0:
+            raise InputError(f"eps must be >= 0; found {eps}")
+        return float((radius > eps).double().mean())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The certificate as JSON knows it; null for an infinite radius."""
+        return {
+            **self.parts.to_dict(),
+            "method": self.method,
+            "latent_radius": _finite(self.latent_radius),
+            "input_radius": _finite(self.input_radius),
+            "loss_slope": self.loss_slope.tolist(),
+        }
+
+
+def certify_lipschitz(
+    model: nn.Module, x: Tensor, y: Tensor, *, layer: str, norm: Norm = "linf", batch_size: int = 1000
+) -> LipschitzCertificate:
+    """Certify each sample of a batch by Lipschitz constants, in latent and in input space.
+
+    The model's weights are taken as they are and its arithmetic as exact up to what the last linear layer takes (or
+    up to the logits where it does not end in one); from there on all is computed in float64 and rounded to the safe
+    side.
+
+    Args:
+        model: A classifier, in evaluation mode.
+        x: `[batch, *input]`, float32 or float64.
+        y: `[batch]`, the labels.
+        layer: Whose output is the latent, as in `RATLP`.
+        norm: Of perturbations.
+        batch_size: Samples per forward pass.
+
+    Raises:
+        InputError: An argument does not fit.
+        LayerError: The layer is unknown, or is called other than once.
+        BoundError: An assumption is not met; the message names it.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(2, 2, bias=False))
+        >>> _ = nn.init.eye_(model[0].weight)
+        >>> certificate = certify_lipschitz(model, torch.tensor([[3.0, 1.0]]), torch.tensor([0]), layer="input")
+        >>> round(float(certificate.input_radius), 9)
+        1.0
+    """
+    if not len(x) or batch_size < 1:
+        raise InputError(f"a certificate needs samples and a batch_size >= 1; found {len(x)} and {batch_size}")
+    if x.dtype not in (torch.float32, torch.float64):
+        raise BoundError(f"a certificate needs float32 or float64, where rounding is small; found {x.dtype}")
+    parts = lipschitz_parts(model, layer=layer, norm=norm, input_shape=tuple(x.shape[1:]))
+    head = last_layer(model, layer=layer, norm=norm, input_shape=tuple(x.shape[1:]))
+    batches = x.split(batch_size)
+    if head is None:
+        return _by_logits(parts, torch.cat([_logits(model, batch) for batch in batches]), y)
+    return _by_last_layer(parts, head, torch.cat([_features(model, head.module, batch) for batch in batches]), y)
+
+
+def _by_logits(parts: LipschitzParts, logits: Tensor, y: Tensor) -> LipschitzCertificate:
+    return LipschitzCertificate(
+        parts,
+        "logits",
+        latent_radius=lipschitz_radius(logits, y, lipschitz=parts.g, norm=parts.norm),
+        input_radius=lipschitz_radius(logits, y, lipschitz=parts.whole, norm=parts.norm),
+        loss_slope=torch.full((len(y),), CROSS_ENTROPY_LIPSCHITZ[parts.norm] * parts.g, dtype=torch.float64),
+    )
+
+
+def _by_last_layer(parts: LipschitzParts, head: LastLayer, features: Tensor, y: Tensor) -> LipschitzCertificate:
+    if features.dim() != 2:
+        raise BoundError(
+            f"a classifier's last layer takes [batch, features]; found shape {tuple(features.shape)}: flatten them"
+        )
+    bias: Tensor | None = head.module.bias
+
+    def radius(lipschitz: float) -> Tensor:
+        return linear_head_radius(head.module.weight, bias, features, y, norm=parts.norm, lipschitz=lipschitz)
+
+    latent_radius = radius(head.g)  # checks y
+    slopes = pairwise_norm(in_float64(head.module.weight), y.to(in_float64(features).device), norm=parts.norm)
+    return LipschitzCertificate(
+        parts,
+        "closed form" if head.takes_latent else "last layer",
+        latent_radius=latent_radius,
+        input_radius=radius(head.f),
+        loss_slope=slopes * head.g * (1 + (features.shape[1] + 8) * torch.finfo(torch.float64).eps),
+    )
+
+
+def _logits(model: nn.Module, x: Tensor) -> Tensor:
+    with torch.no_grad():
+        logits: Tensor = model(x)
+    return logits
+
+
+def _features(model: nn.Module, module: nn.Module, x: Tensor) -> Tensor:
+    """What the module takes in a forward."""
+    taken: list[Tensor] = []
+
+    def keep(own: nn.Module, original: Any, args: Any, kwargs: Any) -> Any:
+        taken.append(args[0].clone())
+        return original(*args, **kwargs)
+
+    inner = uncompiled(model)
+    handlers = {m: outside_compiled_code(keep if m is module else None) for m in inner.modules()}
+    with torch.no_grad(), stepping_in(handlers):
+        inner(x)
+    return taken[-1]
+
+
+def _finite(radii: Tensor) -> list[float | None]:
+    return [radius if math.isfinite(radius) else None for radius in radii.tolist()]
