@@ -65,10 +65,11 @@ class Beside(nn.Module):
         self.layer, self.side, self.head = nn.Linear(64, 8), nn.Linear(64, 8), nn.Linear(8, 3)
         self.beside, self.shared = nn.BatchNorm1d(8), nn.BatchNorm1d(8)
 
-    def forward(self, x, *, constant=None):
+    def forward(self, x, *, constant):
         x = x.flatten(1)
-        side = self.beside(5 + 3 * self.side(constant.flatten(1) if constant is not None else x))
-        z = self.shared(self.layer(x)).relu()
+        z = self.layer(x)
+        side = self.beside(5 + 3 * self.side(constant.flatten(1)))
+        z = self.shared(z).relu()
         return self.head(self.shared(z) * side.sigmoid())
 
 

@@ -11,6 +11,7 @@ from utils.architecture import build, cuts, run
 from utils.architectures import PLAIN
 
 from ratlp import RATLP
+from ratlp.bounds import IntervalBound
 from ratlp.errors import BoundError, InputError, RatlpError
 from ratlp.latent.batch import first_input
 from ratlp.latent.replay import latent_of
@@ -132,6 +133,13 @@ def test_activation_checkpointing(make, layer, batch):
         out.loss.backward()
         found.append([out.loss, *(p.grad for p in objective.parameters())])
     assert_same(found[1], found[0], relative=1e-10)
+
+
+@pytest.mark.parametrize("maximiser", [None, IntervalBound()])
+def test_sharded_parameters_are_refused(maximiser, batch, monkeypatch):
+    monkeypatch.setattr("ratlp.objective.passes.is_sharded", lambda model: True)
+    with pytest.raises(BoundError, match="found some that fully_shard has sharded: use DistributedDataParallel"):
+        RATLP(made(convolutional), layer="3", maximiser=maximiser, **BUDGET)(*batch)
 
 
 def test_checkpointed_norms_in_training_are_refused(batch):
