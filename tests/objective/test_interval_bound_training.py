@@ -26,7 +26,7 @@ from ratlp.attacks import PGD, InnerProblem
 from ratlp.bounds import Interval, IntervalBound, worst_logits
 from ratlp.errors import InputError
 from ratlp.losses import TRADES, AdversarialOnly, CustomLoss
-from ratlp.objective.schedule import Schedule, SmoothRamp
+from ratlp.objective import Schedule, SmoothRamp
 from ratlp.perturbations import L2, LInf, Propagated
 
 BOUNDED = {**BUDGET, "maximiser": IntervalBound()}

@@ -8,7 +8,7 @@ from torch import nn
 from ratlp import RATLP
 from ratlp.bounds import IntervalBound
 from ratlp.errors import InputError
-from ratlp.objective.schedule import LinearRamp, Ramp, Schedule, SmoothRamp
+from ratlp.objective import LinearRamp, Ramp, Schedule, SmoothRamp
 from ratlp.perturbations import L2, LInf, PerturbationSet, Propagated
 
 RAMPS = [LinearRamp, SmoothRamp]
