@@ -111,6 +111,15 @@ def test_budgets_of_their_own():
     assert [budget.eps for budget in budgets] == pytest.approx([0.2, 0.05])
 
 
+def test_a_radius_for_each_feature():
+    final = torch.tensor([0.1, 0.2, 0.3, 0.4])
+    budget = Propagated(final, bounds=(0, 1))
+    schedule = Schedule(RATLP(net(), layer="1", perturbation=budget), eps=LinearRamp(4))
+    assert torch.equal(budget.eps, torch.zeros(4))
+    schedule.step()
+    assert torch.allclose(budget.eps, final / 4)
+
+
 def test_a_budget_without_eps_is_refused():
     class Odd(PerturbationSet):
         steepest = project = random = None
