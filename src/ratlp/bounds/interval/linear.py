@@ -27,9 +27,14 @@ def bilinear(product: Product, a: Tensor, b: Tensor) -> Interval:
         radius = product(a.centre.abs(), b.radius) + product(a.radius, b.centre.abs() + b.radius)
         return Interval.of_ball(product(a.centre, b.centre), radius)
     if isinstance(a, Interval):
-        return Interval.of_ball(product(a.centre, b), product(a.radius, b.abs()))
+        return Interval.of_ball(product(a.centre, b), product(a.radius, _size(b)))
     assert isinstance(b, Interval)
-    return Interval.of_ball(product(a, b.centre), product(a.abs(), b.radius))
+    return Interval.of_ball(product(a, b.centre), product(_size(a), b.radius))
+
+
+def _size(factor: Tensor) -> Tensor:
+    """|factor|; masks, which have no absolute value, as they are."""
+    return factor if factor.dtype == torch.bool else factor.abs()
 
 
 @rule(functional.linear)

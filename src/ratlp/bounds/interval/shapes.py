@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ratlp.bounds.interval.tensor import Interval, rule
+from ratlp.errors import BoundError
 
 _VIEWS = (
     *(
@@ -114,8 +115,7 @@ def _getitem(input: Tensor, index: Any) -> Tensor:
 @rule(Tensor.__setitem__)
 def _setitem(input: Tensor, index: Any, value: Any) -> None:
     if not isinstance(input, Interval):
-        input[index] = value  # an ordinary tensor cannot hold an interval: torch refuses it
-        return
+        raise BoundError("an ordinary tensor cannot hold an interval; found x[...] = interval: use torch.where or cat")
     lower, upper = input.lower.clone(), input.upper.clone()
     lower[index] = value.lower if isinstance(value, Interval) else value
     upper[index] = value.upper if isinstance(value, Interval) else value
