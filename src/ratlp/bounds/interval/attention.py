@@ -95,7 +95,7 @@ def _multi_head_attention(
 
 def _heads(x: Tensor, count: int) -> Tensor:
     """`[length, (batch,) features]` to `[(batch,) heads, length, features per head]`."""
-    return x.unflatten(-1, (count, -1)).movedim(0, -2)
+    return x.reshape(*x.shape[:-1], count, -1).movedim(0, -2)
 
 
 def _mask(attn_mask: Tensor | None, key_padding_mask: Tensor | None, heads: int, q: Tensor) -> Any:
@@ -111,7 +111,7 @@ def _mask(attn_mask: Tensor | None, key_padding_mask: Tensor | None, heads: int,
     return found
 
 
-def _added(mask: Tensor, dtype: torch.dtype) -> Tensor:
+def _added(mask: Tensor, dtype: torch.dtype) -> Any:
     if mask.dtype != torch.bool:
         return mask
-    return torch.zeros_like(mask, dtype=dtype).masked_fill(mask, -math.inf)
+    return torch.where(mask, -math.inf, torch.zeros((), dtype=dtype, device=mask.device))

@@ -120,7 +120,8 @@ def _instance_norm(
 
 
 @rule(functional.normalize)
-def _normalize(input: Interval, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
+def _normalize(input: Interval, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: None = None) -> Tensor:
+    """It rises in x_i and falls in the absolute values of the others."""
     if p != 2 or not isinstance(dim, int):
         raise BoundError(f"normalize has an interval rule for p=2 and one dim; found p={p}, dim={dim}")
     found = _over_length(

@@ -76,7 +76,9 @@ def _vector_norm(x: Interval, *args: Any, **kwargs: Any) -> Interval:
 
 
 @rule(torch.norm, Tensor.norm)
-def _norm(input: Interval, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
+def _norm(
+    input: Interval, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: None = None, dtype: Any = None
+) -> Any:
     if p == "nuc":
         raise BoundError("norm has an interval rule for vector norms and the Frobenius norm; found p='nuc'")
     order = 2 if p in ("fro", None) else p
