@@ -79,7 +79,7 @@ def test_points_stay_within_the_bounds(name):
     tolerance = HALVES.get(name, 1e-9)
     for call in cases_of(name):
         for width in (0.1, 1.5):
-            assert excess(RULES[name], call, 12, width=width) <= tolerance
+            assert excess(RULES[name], call, 6, width=width) <= tolerance
 
 
 @pytest.mark.slow

@@ -288,6 +288,7 @@ SHAPES: dict[str, list[Call]] = {
     "reshape_as": [lambda f, x, y: f(x, y.T)],
     "view_as": [lambda f, x, y: f(x, y), lambda f, x, y: f(x, x)],
     "to": [options(torch.float64), lambda f, x, y: f(x, y), lambda f, x, y: x + f(SIGNED, y)],
+    "type": [options(torch.float64)],
     "type_as": [BOTH],
     "tile": [options((2, 1))],
     "repeat": [options(2, 1)],

@@ -101,6 +101,11 @@ def _view_as(input: Any, other: Any) -> Any:
     return input.reshape(other.shape)
 
 
+@rule(Tensor.type)
+def _type(input: Interval, dtype: torch.dtype | None = None) -> Any:
+    return input.lower.type() if dtype is None else input.to(dtype)
+
+
 @rule(Tensor.__getitem__)
 def _getitem(input: Interval, index: Any) -> Interval:
     return input.share(input.mapped(lambda x: x[index]))
