@@ -19,7 +19,10 @@ def relu(input: Interval) -> Interval:
         Interval(lower=tensor([0.]), upper=tensor([1.5000]))
     """
     if input.is_ball:
-        return Interval.of_ball(*_ReluOfBall.apply(*input.ball))  # type: ignore[no-untyped-call]
+        centre, radius = input.ball
+        if torch.is_grad_enabled() and (centre.requires_grad or radius.requires_grad):
+            return Interval.of_ball(*_ReluOfBall.apply(centre, radius))  # type: ignore[no-untyped-call]
+        return Interval.of_ball(*_relu_of_ball(centre, radius))
     return Interval(torch.relu(input.lower), torch.relu(input.upper))
 
 
@@ -33,18 +36,23 @@ def _relu_in_place(input: Interval) -> Interval:
     return input.overwrite(relu(input))
 
 
-class _ReluOfBall(torch.autograd.Function):
+def _relu_of_ball(centre: Tensor, radius: Tensor) -> tuple[Tensor, Tensor]:
     """Centre and radius of [relu(c - r), relu(c + r)], in three passes over the memory, for those are what it costs.
 
     The radius is half the upper bound, (c + r) / 2, but at least 0 and at most r; the centre is the larger of c and
     of that radius: c and r where c > r, half the upper bound twice where the box contains 0, and 0 below.
     """
+    half = torch.lerp(centre, radius, 0.5)
+    torch.clamp(half, half.new_zeros(()), radius, out=half)
+    return torch.maximum(centre, half), half
+
+
+class _ReluOfBall(torch.autograd.Function):
+    """The same with its gradient, in fewer steps than those of its parts."""
 
     @staticmethod
     def forward(ctx: Any, centre: Tensor, radius: Tensor) -> tuple[Tensor, Tensor]:
-        half = torch.lerp(centre, radius, 0.5)
-        torch.clamp(half, half.new_zeros(()), radius, out=half)
-        found = torch.maximum(centre, half), half
+        found = _relu_of_ball(centre, radius)
         ctx.save_for_backward(*found)
         return found
 

@@ -73,15 +73,18 @@ class Interval(Tensor):
         Interval(lower=tensor([[-4.]], grad_fn=<SubBackward0>), upper=tensor([[-2.]], grad_fn=<AddBackward0>))
     """
 
-    _bounds: tuple[Tensor, Tensor] | None
-    _ball: tuple[Tensor, Tensor] | None
-    _memory: _Memory
-    _changes: int
-    affine_of: "AffineMap | None"
+    # Set where they differ; an attribute set at every step costs as much as a small function.
+    _bounds: tuple[Tensor, Tensor] | None = None
+    _ball: tuple[Tensor, Tensor] | None = None
+    _memory: _Memory | None = None  # of those that are or have views
+    _changes: int = 0
+    affine_of: "AffineMap | None" = None
 
     def __new__(cls, lower: Tensor, upper: Tensor) -> "Interval":
         """Of lower and upper bounds."""
-        return cls._make(lower, bounds=(lower, upper))
+        made: Interval = cls._make_wrapper_subclass(cls, lower.shape, dtype=lower.dtype, device=lower.device)
+        made._bounds = lower, upper
+        return made
 
     @classmethod
     def of_ball(cls, centre: Tensor, radius: Tensor) -> "Interval":
@@ -91,22 +94,8 @@ class Interval(Tensor):
             >>> Interval.of_ball(torch.tensor([1.0]), torch.tensor([0.5]))
             Interval(lower=tensor([0.5000]), upper=tensor([1.5000]))
         """
-        if radius.dtype != centre.dtype:
-            radius = radius.to(centre.dtype)
-        return cls._make(centre, ball=(centre, radius))
-
-    @classmethod
-    def _make(
-        cls,
-        like: Tensor,
-        *,
-        bounds: tuple[Tensor, Tensor] | None = None,
-        ball: tuple[Tensor, Tensor] | None = None,
-    ) -> "Interval":
-        made: Interval = cls._make_wrapper_subclass(cls, like.shape, dtype=like.dtype, device=like.device)
-        made._bounds, made._ball = bounds, ball
-        made._memory, made._changes = _Memory(), 0
-        made.affine_of = None
+        made: Interval = cls._make_wrapper_subclass(cls, centre.shape, dtype=centre.dtype, device=centre.device)
+        made._ball = centre, radius if radius.dtype == centre.dtype else radius.to(centre.dtype)
         return made
 
     @property
@@ -132,7 +121,8 @@ class Interval(Tensor):
     @property
     def bounds(self) -> tuple[Tensor, Tensor]:
         """Lower and upper."""
-        self._check_current()
+        if self._memory is not None:
+            self._check_current()
         if self._bounds is None:
             centre, radius = self.ball
             self._bounds = centre - radius, centre + radius
@@ -141,7 +131,8 @@ class Interval(Tensor):
     @property
     def ball(self) -> tuple[Tensor, Tensor]:
         """Centre and radius."""
-        self._check_current()
+        if self._memory is not None:
+            self._check_current()
         if self._ball is None:
             lower, upper = self.bounds
             self._ball = torch.lerp(lower, upper, 0.5), (upper - lower).mul_(0.5)
@@ -172,17 +163,20 @@ class Interval(Tensor):
         self._check_current()
         value = value if value.dtype == self.dtype else value.mapped(lambda x: x.to(self.dtype))
         self._bounds, self._ball, self.affine_of = value._bounds, value._ball, value.affine_of
-        self._memory.changes += 1
-        self._changes = self._memory.changes
+        if self._memory is not None:
+            self._memory.changes += 1
+            self._changes = self._memory.changes
         return self
 
     def share(self, view: "Interval") -> "Interval":
         """Mark that `view` looks at this interval, and return it."""
+        if self._memory is None:
+            self._memory = _Memory()
         view._memory, view._changes = self._memory, self._changes
         return view
 
     def _check_current(self) -> None:
-        if self._changes != self._memory.changes:
+        if self._memory is not None and self._changes != self._memory.changes:
             raise BoundError(
                 "an interval cannot be used after one of its views, or what it is a view of, was changed in place; "
                 f"found one {whereabouts()}: write the change out of place, as x = x + ..."
@@ -216,8 +210,8 @@ class Interval(Tensor):
 def _apply_rule(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     found = _RULES[func]
     if func not in _TAKE_INTERVALS_ANYWHERE:
-        intervals = [value for value in (*args, *kwargs.values()) if isinstance(value, Interval)]
-        if len(intervals) != 1 or (args and intervals[0] is not args[0]):
+        values = (*args, *kwargs.values())
+        if sum(isinstance(value, Interval) for value in values) != 1 or (args and not isinstance(args[0], Interval)):
             raise BoundError(no_argument(func))
     try:
         return found(*args, **kwargs)
