@@ -18,6 +18,8 @@ MODULES = sorted(
 WITHOUT_EXAMPLES = {
     "ratlp.attacks",
     "ratlp.bounds.interval.arithmetic",
+    "ratlp.bounds.interval.attention",
+    "ratlp.bounds.interval.dropout",
     "ratlp.bounds.interval.normalisation",
     "ratlp.bounds.interval.reductions",
     "ratlp.bounds.interval.shapes",
