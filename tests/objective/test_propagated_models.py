@@ -190,11 +190,8 @@ TOKENS = (
 )
 REASONS = {
     "found torch.int64, such as token ids": [name for name in CUTS if name.split("-")[0] in TOKENS],
-    r"there is none for .*instance_norm, called in InstanceNorm2d 'model\.1\.2'": [
-        *("channels_last-1.2", "channels_last-1", "channels_last-2"),
-    ],
     "there is none for torch.Tensor.lerp_, called in OwnStatistics": [f"own_statistics-{layer}" for layer in "134"],
-    "an ordinary tensor cannot hold an interval": ["mixture_of_experts-head"],
+    "the order of an interval's coordinates is not determined": ["mixture_of_experts-head"],
     # State that a pass leaves behind: the next one meets the intervals of this one.
     "there is none for .*cross_entropy": [
         *(f"features_by_hooks-encoder{layer}" for layer in ("", ".1", ".2", ".3")),
