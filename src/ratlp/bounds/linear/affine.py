@@ -1,4 +1,9 @@
-"""Which functions are affine, and their adjoint: torch's own vector-Jacobian product, one rule for them all."""
+"""Which functions are affine, and their adjoint: torch's own vector-Jacobian product, one rule for them all.
+
+>>> from ratlp.bounds import Interval, linear_bounds
+>>> linear_bounds(lambda x: torch.cat([x, -x], 1).cumsum(1), Interval(torch.zeros(1, 1), torch.ones(1, 1))).lower
+tensor([[0., 0.]])
+"""
 
 from collections.abc import Sequence
 from functools import partial
@@ -61,10 +66,9 @@ def _quotient(call: Call, *args: Any, **kwargs: Any) -> Node | None:
 def transposed(call: Call, *, one_to_one: bool = False) -> Node:
     """By torch's vector-Jacobian product, mapped over the rows."""
     parents = call.nodes()
-    zeros = [
-        torch.zeros(node.interval.shape, dtype=node.interval.dtype, device=node.interval.device) for node in parents
-    ]
-    offset, pull = torch.func.vjp(lambda *values: call.on(values), *zeros)
+    zeros = [torch.zeros_like(node.interval.lower) for node in parents]
+    found = torch.func.vjp(lambda *values: call.on(values), *zeros)
+    offset, pull = found[0], found[1]
     constants = partial(_products_with, offset) if bool(offset.any()) else None
     return Affine(call.output, parents, torch.func.vmap(pull), constants=constants, one_to_one=one_to_one)
 
@@ -87,8 +91,7 @@ def folded(call: Call, *args: Any, one_to_one: bool = False, **kwargs: Any) -> N
     if len(parents) != 1 or call.args[0] is not parents[0]:
         return None
     (parent,) = parents
-    interval = parent.interval
-    zero = torch.zeros((1, *interval.shape[1:]), dtype=interval.dtype, device=interval.device)
+    zero = torch.zeros_like(parent.interval.lower[:1])
     offset = call.on([zero])
 
     def adjoint(rows: Tensor) -> Sequence[Tensor]:
@@ -109,6 +112,13 @@ def folded(call: Call, *args: Any, one_to_one: bool = False, **kwargs: Any) -> N
     )
 
 
+def with_item(tensor: Tensor, index: Any, value: Any) -> Tensor:
+    """The tensor after `tensor[index] = value`."""
+    tensor[index] = value
+    return tensor
+
+
+node_of(with_item)(_in_any)
 for _function in _versions(_REARRANGED):
     node_of(_function)(partial(_in_any, one_to_one=True))
 for _function in _versions(_REPEATED):

@@ -81,9 +81,8 @@ def linear_bounds(forward: Forward, region: Interval | L2Ball, *, intermediate: 
         BoundError: As in `linear_margins`.
 
     Example:
-        >>> x = torch.zeros(1, 2)
-        >>> linear_bounds(lambda x: x - x.flip(1).flip(1), Interval(x - 1, x + 1))
-        Interval(lower=tensor([[0., 0.]]), upper=tensor([[0., 0.]]))
+        >>> linear_bounds(lambda x: 3 * x - 2 * x, Interval(torch.tensor([[-1.0]]), torch.tensor([[1.0]])))
+        Interval(lower=tensor([[-1.]]), upper=tensor([[1.]]))
     """
     graph = _relaxed(forward, region, intermediate)
     tighten(graph, graph.output, torch.ones_like(graph.logits.lower, dtype=torch.bool))

@@ -1,21 +1,28 @@
-"""Rules of the affine layers whose adjoint is worth writing down."""
+"""Rules of the affine layers whose adjoint is worth writing down.
+
+>>> from ratlp.bounds import Interval, linear_bounds
+>>> difference = torch.nn.Linear(1, 1, bias=False).requires_grad_(False)
+>>> _ = difference.weight.fill_(-1.0)
+>>> linear_bounds(lambda x: x + difference(x), Interval(torch.zeros(1, 1), torch.ones(1, 1))).lower
+tensor([[0.]])
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+from torch.nn import functional, grad
 
 from ratlp.bounds.linear.affine import folded, transposed
 from ratlp.bounds.linear.nodes import Affine, Call, Node
 from ratlp.bounds.linear.registry import node_of
 from ratlp.errors import BoundError
 
-_INPUT_OF = {
-    torch.conv1d: torch.nn.grad.conv1d_input,
-    torch.conv2d: torch.nn.grad.conv2d_input,
-    torch.conv3d: torch.nn.grad.conv3d_input,
+_INPUT_OF: dict[Any, Any] = {
+    torch.conv1d: grad.conv1d_input,
+    torch.conv2d: grad.conv2d_input,
+    torch.conv3d: grad.conv3d_input,
 }
 
 

@@ -75,10 +75,7 @@ class _Sweep:
             region = self._graph.region if node is self._graph.input else Box(node.interval)
             self._sum(region.minimum(rows), shared)
             return
-        if isinstance(node, Relaxed):
-            pulled = node.pull_back(rows, self._slopes.get(node))
-        else:
-            pulled = node.pull_back(rows)
+        pulled = node.pull_back(rows, self._slopes.get(node)) if isinstance(node, Relaxed) else node.pull_back(rows)
         if pulled.constants is not None:
             self._sum(pulled.constants, shared)
         for parent, part in zip(node.parents, pulled.rows, strict=True):

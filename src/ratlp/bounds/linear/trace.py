@@ -10,6 +10,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from ratlp.bounds.interval import Interval
 from ratlp.bounds.interval.messages import name_of, whereabouts
+from ratlp.bounds.linear.affine import with_item
 from ratlp.bounds.linear.nodes import Call, Leaf, Node
 from ratlp.bounds.linear.regions import Region
 from ratlp.bounds.linear.registry import recorded
@@ -57,7 +58,7 @@ class Traced(Tensor):
     @staticmethod
     def of(graph: Graph, interval: Interval, node: Node, probe: Tensor) -> "Traced":
         """A traced tensor."""
-        made: Traced = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+        made: Traced = Tensor._make_wrapper_subclass(
             Traced, interval.shape, dtype=interval.dtype, device=interval.device
         )
         made.graph, made.interval, made.node, made.probe = graph, interval, node, probe
@@ -76,7 +77,7 @@ class Traced(Tensor):
         on_intervals = _with("interval", (args, kwargs))
         found = func(*on_intervals[0], **on_intervals[1])
         if func is Tensor.__setitem__:
-            func, found = _with_item, traced[0].interval
+            func, found = with_item, traced[0].interval
         if not any(isinstance(part, Interval) for part in tree_leaves(found)):
             return found
         with torch.no_grad():
@@ -97,11 +98,6 @@ class Traced(Tensor):
 
 def _with(part: str, tree: Any) -> Any:
     return tree_map(lambda leaf: getattr(leaf, part) if isinstance(leaf, Traced) else leaf, tree)
-
-
-def _with_item(tensor: Tensor, index: Any, value: Any) -> Tensor:
-    tensor[index] = value
-    return tensor
 
 
 def _recorded(traced: list[Traced], func: Any, called_with: Any, found: Any, probes: Any) -> Any:
@@ -140,8 +136,8 @@ def _check_apart(batch: int, probe: Tensor, function: Any) -> None:
     share, rest = divmod(probe.numel(), batch)
     if rest or bool(probe.reshape(-1)[share:].isnan().any()):
         raise BoundError(
-            "linear bounds need the samples of a batch apart, along the first axis; found a call that mixes or moves "
-            f"them: {name_of(function)}, {whereabouts()}: keep the batch in the first axis, or give one sample at a time"
+            "linear bounds need the samples of a batch apart, along the first axis; found them mixed or moved by "
+            f"{name_of(function)}, {whereabouts()}: keep the batch in the first axis, or give one sample at a time"
         )
 
 
