@@ -1,4 +1,5 @@
 import itertools
+import re
 
 import pytest
 import torch
@@ -7,7 +8,11 @@ from hypothesis import given, settings, strategies as st
 from torch import nn
 from torch.nn import functional
 
-from ratlp.bounds import Interval, linear_bounds, linear_margins, margin_lower_bounds
+from ratlp.bounds import Interval, L2Ball, SlopeAscent, linear_bounds, linear_margins, margin_lower_bounds
+from ratlp.bounds.interval import BatchStatistics, shapes, supplied
+from ratlp.bounds.linear import registry, tighten as tighten_module
+from ratlp.errors import BoundError, InputError
+from ratlp.latent import Cut
 
 EXACT = 1e-9
 
@@ -246,3 +251,219 @@ def test_affine_functions_are_exact(name):
         reach = torch.einsum("nc,bn->bc", weight.abs(), region.radius.flatten(1))
     torch.testing.assert_close(found.lower, net(region.centre) - reach)
     torch.testing.assert_close(found.upper, net(region.centre) + reach)
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [nn.Tanh(), nn.Sigmoid(), nn.LeakyReLU(0.3), nn.LeakyReLU(1.5), nn.GELU(), nn.Softplus(), nn.ReLU(inplace=True)],
+    ids=repr,
+)
+def test_other_activations_are_sound(activation):
+    net = nn.Sequential(nn.Linear(3, 8), activation, nn.Linear(8, 8), activation, nn.Linear(8, 3)).double()
+    for eps in (0.05, 3.0):
+        assert_sound(net, box(3, 3, eps=eps), count=100)
+
+
+class Unruly(nn.Module):
+    """Calls without a linear rule: they are boxes of their own, beside calls that have one."""
+
+    def forward(self, x):
+        z = functional.max_pool2d(x, 2).flatten(1)
+        z = torch.cat(
+            [
+                z * z,
+                z / (1 + z.abs()),
+                z.softmax(1),
+                z.sort(1)[0],
+                x.flatten(2).max(1).values,
+                functional.layer_norm(z, z.shape[1:]),
+            ],
+            1,
+        )
+        return (z - z.flip(1))[:, :3] + x.mean((1, 2, 3), keepdim=True).flatten(1)
+
+
+def test_calls_without_a_rule_are_sound():
+    assert_sound(Unruly(), box(3, 2, 4, 4))
+
+
+def test_a_quotient_by_what_varies_is_no_affine_call():
+    region = Interval(torch.full((1, 1), 1.0).double(), torch.full((1, 1), 2.0).double())
+    found = linear_bounds(lambda x: torch.div(torch.full_like(x, 6.0), x), region)
+    assert (found.lower.item(), found.upper.item()) == (3.0, 6.0)
+
+
+@pytest.mark.parametrize("widths", [(4, 12, 3), (3, 8, 8, 8, 4)])
+def test_chosen_slopes_are_sound_and_never_worse(widths):
+    net, region = mlp(*widths), box(6, widths[0], eps=1.0)
+    y = torch.arange(6) % widths[-1]
+    before = linear_margins(net, region, y)
+    after = linear_margins(net, region, y, ascent=SlopeAscent())
+    assert (after >= before - EXACT).all()
+    assert (after > before + 1e-3).any()
+    for x in points_of(region, 500):
+        logits = net(x).detach()
+        assert (after <= logits.gather(1, y[:, None]) - logits + EXACT).all()
+    for j in range(widths[-1]):
+        assert (after[:, j] <= attacked(net, region, y, j) + EXACT).all()
+    assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_the_ascent_of_a_net_without_free_slopes_is_its_exact_bound():
+    net, region, y = nn.Linear(3, 3).double(), box(2, 3), torch.tensor([0, 1])
+    torch.testing.assert_close(linear_margins(net, region, y, ascent=SlopeAscent()), linear_margins(net, region, y))
+
+
+@pytest.mark.parametrize("bounds", [None, (-0.5, 0.5)])
+def test_l2_balls_are_sound_and_tighter_than_their_boxes(bounds):
+    net, y = mlp(4, 12, 12, 3), torch.arange(5) % 3
+    centre = torch.rand(5, 4).double() - 0.5
+    ball = L2Ball(centre, 0.4, bounds=bounds)
+    margins = linear_margins(net, ball, y)
+    assert margins.sum() > linear_margins(net, ball.box, y).sum() + 0.1
+    for _ in range(500):
+        delta = functional.normalize(torch.randn(5, 4).double(), dim=1) * 0.4 * torch.rand(5, 1) ** 0.1
+        x = centre + delta
+        x = x if bounds is None else x.clamp(*bounds)
+        logits = net(x).detach()
+        assert (margins <= logits.gather(1, y[:, None]) - logits + EXACT).all()
+
+
+def test_a_linear_net_on_an_l2_ball_is_exact():
+    net = nn.Linear(4, 3).double()
+    centre = torch.randn(5, 4).double()
+    found = linear_bounds(net, L2Ball(centre, 0.4))
+    torch.testing.assert_close(found.lower, net(centre) - 0.4 * net.weight.norm(dim=1))
+
+
+def test_the_rest_of_a_net_on_a_box_of_its_latent():
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 3))
+    net, x, y = net.double(), torch.rand(4, 1, 4, 4).double(), torch.tensor([0, 1, 2, 0])
+    cut = Cut(net, ["1"])
+    recording = cut.encode(x)
+    latent = recording.latent.detach()
+    region = Interval(latent - 0.05, latent + 0.05)
+    found = linear_margins(lambda z: cut.replay(recording.with_latent(z)), region, y)
+    torch.testing.assert_close(found, linear_margins(net[2:], region, y))
+
+
+def test_shortcuts_around_the_latent_are_constants():
+    class Around(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.before, self.layer, self.head = nn.Linear(3, 4), nn.Linear(4, 4), nn.Linear(4, 3)
+
+        def forward(self, x):
+            z = self.before(x)
+            return self.head(torch.relu(z * self.layer(z) + z))
+
+    net, x = Around().double(), torch.rand(2, 3).double()
+    cut = Cut(net, ["layer"])
+    recording = cut.encode(x)
+    latent = recording.latent.detach()
+    assert_sound(lambda z: cut.replay(recording.with_latent(z)), Interval(latent - 0.1, latent + 0.1), count=50)
+
+
+def test_bounds_carry_gradients_to_the_weights():
+    net, region, y = mlp(3, 6, 5, 3), box(4, 3), torch.tensor([0, 1, 2, 0])
+    linear_margins(net, region, y).sum().backward()
+    weight = net[2].weight
+    step = 1e-6
+    with torch.no_grad():
+        before = linear_margins(net, region, y).sum()
+        weight[0, 0] += step
+        after = linear_margins(net, region, y).sum()
+    assert abs((after - before) / step - weight.grad[0, 0]) < 1e-4
+
+
+def test_memory_is_bounded_by_chunks_that_do_not_change_the_bounds(monkeypatch):
+    net, region = Residual(1, 3, 1, 1).double().eval(), box(3, 1, 5, 5)
+    whole = linear_bounds(net, region)
+    monkeypatch.setitem(tighten_module._ELEMENTS, "cpu", 1)
+    one_at_a_time = linear_bounds(net, region)
+    torch.testing.assert_close(one_at_a_time.lower, whole.lower)
+    torch.testing.assert_close(one_at_a_time.upper, whole.upper)
+
+
+def test_a_batch_is_bounded_as_its_samples_are():
+    net, region, y = Residual(2, 3, 2, 1).double().eval(), box(4, 2, 6, 6), torch.arange(4)
+    together = linear_margins(net, region, y, ascent=SlopeAscent(steps=3))
+    for i in range(4):
+        one = Interval(region.lower[i : i + 1], region.upper[i : i + 1])
+        alone = linear_margins(net, one, y[i : i + 1], ascent=SlopeAscent(steps=3))
+        torch.testing.assert_close(alone[0], together[i])
+
+
+def test_a_point_is_bounded_by_its_logits():
+    net, x = mlp(3, 6, 5, 3), torch.randn(4, 3).double()
+    found = linear_bounds(net, Interval(x, x))
+    torch.testing.assert_close(found.lower, net(x))
+    torch.testing.assert_close(found.upper, net(x))
+
+
+def test_models_may_return_their_logits_in_a_container():
+    net, region = mlp(3, 5, 2), box(2, 3)
+    found = linear_bounds(lambda x: {"logits": net(x)}, region)
+    torch.testing.assert_close(found.lower, linear_bounds(net, region).lower)
+
+
+@pytest.mark.parametrize(
+    ("forward", "message"),
+    [
+        (lambda x: torch.linalg.svd(x)[0], "there is none for torch.linalg.svd"),
+        (lambda x: x - x.mean(0), "apart, along the first axis; found them mixed or moved by torch.Tensor.mean"),
+        (lambda x: x.flip(0), "mixed or moved by torch.Tensor.flip"),
+        (lambda x: x.t().t(), "mixed or moved by torch.Tensor.t"),
+        (lambda x: x.sum(), "mixed or moved by torch.Tensor.sum"),
+        (lambda x: torch.ones(3, 3), "found a result that does not vary"),
+        (nn.Sequential(nn.BatchNorm1d(3)), "BatchNorm in training depends on the whole batch"),
+        (nn.Sequential(nn.Dropout()), "dropout to be off; found it in training"),
+    ],
+)
+def test_what_cannot_be_bounded_is_refused(forward, message):
+    x = torch.rand(3, 3)
+    with pytest.raises(BoundError, match=re.escape(message)):
+        linear_bounds(forward, Interval(x, x + 1))
+
+
+def test_batch_norm_in_training_is_refused_also_where_intervals_have_its_statistics():
+    net, x = nn.BatchNorm1d(3), torch.rand(4, 3)
+    with BatchStatistics() as statistics:
+        net(x)
+    with supplied(statistics), pytest.raises(BoundError, match=re.escape("found one in training: call model.eval()")):
+        linear_bounds(net, Interval(x, x + 1))
+
+
+def test_a_refusal_names_the_module():
+    class Mixing(nn.Module):
+        def forward(self, x):
+            return x - x.mean(0)
+
+    net = nn.Sequential(nn.Linear(3, 3), Mixing())
+    x = torch.rand(3, 3)
+    with pytest.raises(BoundError, match=re.escape("mean, in Mixing '1'")):
+        linear_bounds(net, Interval(x, x + 1))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SlopeAscent(steps=0), "steps must be >= 1; found 0"),
+        (lambda: SlopeAscent(step_size=-1), "step_size must be finite and > 0; found -1"),
+        (lambda: L2Ball(torch.zeros(1, 2), -1.0), "radius must be finite and >= 0; found -1"),
+        (lambda: L2Ball(torch.full((1, 2), 2.0), 1.0, bounds=(0, 1)), "within bounds=(0, 1); found 2 to 2"),
+        (
+            lambda: linear_bounds(nn.Flatten(), Interval(torch.zeros(1, 2), torch.ones(1, 2)), intermediate="crown"),
+            "intermediate must be one of 'linear', 'interval'; found 'crown'",
+        ),
+    ],
+)
+def test_values_out_of_range_are_refused(make, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        make()
+
+
+def test_every_rearrangement_that_intervals_know_keeps_correlations():
+    names = {*shapes._VIEWS, *shapes._COPIES, *shapes._SEVERAL_VIEWS} - {"masked_select"}
+    known = [f for name in names for f in (getattr(torch, name, None), getattr(torch.Tensor, name, None)) if f]
+    assert not [function for function in known if function not in registry._RULES]

@@ -16,11 +16,12 @@ from torch.nn import functional
 from ratlp.bounds.linear.nodes import Affine, Call, Node, products
 from ratlp.bounds.linear.registry import node_of
 
+_RESHAPED = ("view", "reshape", "squeeze", "unsqueeze", "flatten", "unflatten", "ravel")
 _REARRANGED = (
-    *("view", "reshape", "permute", "transpose", "t", "squeeze", "unsqueeze", "movedim", "moveaxis", "swapaxes"),
-    *("swapdims", "flatten", "unflatten", "ravel", "narrow", "select", "diagonal", "flip", "fliplr", "flipud"),
-    *("roll", "rot90", "split", "chunk", "unbind", "tensor_split", "hsplit", "vsplit", "dsplit", "split_with_sizes"),
-    *("to", "float", "double", "half", "bfloat16", "cpu", "cuda", "neg", "negative", "tril", "triu"),
+    *("permute", "transpose", "t", "movedim", "moveaxis", "swapaxes", "swapdims", "narrow", "select", "diagonal"),
+    *("flip", "fliplr", "flipud", "roll", "rot90", "neg", "negative", "tril", "triu"),
+    *("split", "chunk", "unbind", "tensor_split", "hsplit", "vsplit", "dsplit", "split_with_sizes"),
+    *("to", "float", "double", "half", "bfloat16", "cpu", "cuda"),
 )
 _REPEATED = (
     *("expand", "repeat", "tile", "repeat_interleave", "unfold", "index_select", "gather", "take_along_dim", "take"),
@@ -46,6 +47,17 @@ _POOLED = (
 def _versions(names: Sequence[str]) -> list[Any]:
     """The method and the function of each name."""
     return [getattr(owner, name) for name in names for owner in (torch.Tensor, torch) if hasattr(owner, name)]
+
+
+def _reshaped(call: Call, input: Any, *args: Any, **kwargs: Any) -> Node:
+    """The rows take the other shape too; shared ones, where it leaves the first axis."""
+    before, after = input.interval.shape, call.output.shape
+    kept = 2 if before[:1] == after[:1] else 1
+
+    def pull(rows: Tensor) -> Sequence[Tensor]:
+        return [rows.reshape(*rows.shape[:kept], *before[kept - 1 :])]
+
+    return Affine(call.output, (input,), pull, takes_shared=kept == 2, one_to_one=True)
 
 
 def _in_any(call: Call, *args: Any, one_to_one: bool = False, **kwargs: Any) -> Node:
@@ -119,6 +131,8 @@ def with_item(tensor: Tensor, index: Any, value: Any) -> Tensor:
 
 
 node_of(with_item)(_in_any)
+for _function in _versions(_RESHAPED):
+    node_of(_function)(_reshaped)
 for _function in _versions(_REARRANGED):
     node_of(_function)(partial(_in_any, one_to_one=True))
 for _function in _versions(_REPEATED):

@@ -1,7 +1,6 @@
 """Record a model's own forward as a graph of nodes."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -73,17 +72,26 @@ class Traced(Tensor):
         if func is Tensor.__iter__:
             return iter(args[0].unbind(0))
         traced = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Traced)]
-        nodes = _with("node", (args, kwargs))  # as they are before the call, which may work in place
+        called_with = _with("node", (args, kwargs))  # as they are before the call, which may work in place
         on_intervals = _with("interval", (args, kwargs))
         found = func(*on_intervals[0], **on_intervals[1])
         if func is Tensor.__setitem__:
             func, found = with_item, traced[0].interval
-        if not any(isinstance(part, Interval) for part in tree_leaves(found)):
+        parts = [found] if isinstance(found, Interval) else tree_leaves(found)
+        if not any(isinstance(part, Interval) for part in parts):
             return found
+        nodes = [recorded(call) for call in _calls(func, called_with, found)]  # before the probes: it may refuse
         with torch.no_grad():
             on_probes = _with("probe", (args, kwargs))
             probes = func(*on_probes[0], **on_probes[1])
-        return _recorded(traced, func, nodes, found, probes)
+        if isinstance(found, Interval):
+            return _traced(traced, found, nodes[0], probes, func)
+        left = iter(nodes)
+        made = [
+            _traced(traced, part, next(left), probe, func) if isinstance(part, Interval) else part
+            for part, probe in zip(found, probes, strict=True)
+        ]
+        return type(found)(made)
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
@@ -100,25 +108,24 @@ def _with(part: str, tree: Any) -> Any:
     return tree_map(lambda leaf: getattr(leaf, part) if isinstance(leaf, Traced) else leaf, tree)
 
 
-def _recorded(traced: list[Traced], func: Any, called_with: Any, found: Any, probes: Any) -> Any:
-    """The traced tensors that a call returns."""
+def _calls(function: Any, called_with: tuple[tuple[Any, ...], dict[str, Any]], found: Any) -> Iterator[Call]:
+    """The call, once for each interval that it returned.
+
+    A node keeps its bounds as they are now: operations in place may give the interval others.
+    """
     args, kwargs = called_with
     if isinstance(found, Interval):
-        return _traced(traced, Call(func, args, kwargs, found), probes)
-    parts = [
-        _traced(traced, Call(func, args, kwargs, part, index), probes[index]) if isinstance(part, Interval) else part
-        for index, part in enumerate(found)
-    ]
-    return type(found)(parts)
+        yield Call(function, args, kwargs, _snapshot(found))
+        return
+    for index, part in enumerate(found):
+        if isinstance(part, Interval):
+            yield Call(function, args, kwargs, _snapshot(part), index)
 
 
-def _traced(traced: list[Traced], call: Call, probe: Tensor) -> Traced:
+def _traced(traced: list[Traced], interval: Interval, node: Node, probe: Tensor, function: Any) -> Traced:
     graph = traced[0].graph
-    _check_apart(graph.batch, probe, call.function)
-    interval = call.output
-    # A node keeps its bounds as they are now: operations in place may give the interval others.
-    node = recorded(replace(call, output=_snapshot(interval)))
-    if node not in call.nodes():
+    _check_apart(graph.batch, probe, function)
+    if node not in graph.nodes:
         graph.nodes.append(node)
     for own in traced:
         if own.interval is interval:  # the call worked in place, or did nothing
