@@ -430,7 +430,10 @@ def test_batch_norm_in_training_is_refused_also_where_intervals_have_its_statist
     net, x = nn.BatchNorm1d(3), torch.rand(4, 3)
     with BatchStatistics() as statistics:
         net(x)
-    with supplied(statistics), pytest.raises(BoundError, match=re.escape("found one in training: call model.eval()")):
+    with (
+        supplied(statistics.found),
+        pytest.raises(BoundError, match=re.escape("found one in training: call model.eval()")),
+    ):
         linear_bounds(net, Interval(x, x + 1))
 
 
