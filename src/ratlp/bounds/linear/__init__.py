@@ -14,7 +14,19 @@ torch.Size([5, 3])
 from ratlp.bounds.linear import affine, layers, relaxations  # noqa: F401
 from ratlp.bounds.linear.ascent import SlopeAscent
 from ratlp.bounds.linear.bounds import linear_bounds, linear_margins
+from ratlp.bounds.linear.nodes import Affine, Lines, Relaxed
 from ratlp.bounds.linear.regions import Box, L2Ball, Region
 from ratlp.bounds.linear.registry import node_of
 
-__all__ = ["Box", "L2Ball", "Region", "SlopeAscent", "linear_bounds", "linear_margins", "node_of"]
+__all__ = [
+    "Affine",
+    "Box",
+    "L2Ball",
+    "Lines",
+    "Region",
+    "Relaxed",
+    "SlopeAscent",
+    "linear_bounds",
+    "linear_margins",
+    "node_of",
+]

@@ -1,6 +1,6 @@
 """Bounds of a node's coordinates by the backward pass, no looser than those of intervals."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -11,7 +11,7 @@ from ratlp.bounds.linear.nodes import Node, Relaxed
 from ratlp.bounds.linear.sweep import least
 from ratlp.bounds.linear.trace import Graph
 
-_ELEMENTS = {"cpu": 2**20}  # of a chunk's largest rows: fits a processor's cache
+_ELEMENTS = {"cpu": 2**21}  # of a chunk's largest rows: fits a processor's cache
 _ELEMENTS_ELSEWHERE = 2**27
 
 
@@ -54,25 +54,28 @@ def tighten(graph: Graph, node: Node, where: Tensor) -> None:
     """
     where = where.reshape(graph.batch, -1)
     lower, upper = (bound.reshape(graph.batch, -1) for bound in node.interval.bounds)
-    for columns in _chunks(graph, node, where):
-        inside = where[:, columns]
-        # In each sample only where it is asked for; filled up to one length, with others that do no harm.
-        own = inside.to(torch.uint8).topk(int(inside.sum(1).max()), dim=1).indices  # [batch, k]
-        found = least(graph, node, _unit_rows(node, graph.batch, columns), spread=partial(_both_signs, own))
-        at = columns[own]
+    for own in _chunks(graph, node, where):
+        columns, which = own.unique(return_inverse=True)
+        found = least(graph, node, _unit_rows(node, graph.batch, columns), spread=partial(_both_signs, which))
         below, above = found[: own.shape[1]].T, -found[own.shape[1] :].T
-        lower = lower.scatter(1, at, torch.maximum(lower.gather(1, at), below))
-        upper = upper.scatter(1, at, torch.minimum(upper.gather(1, at), above))
+        lower = lower.scatter(1, own, torch.maximum(lower.gather(1, own), below))
+        upper = upper.scatter(1, own, torch.minimum(upper.gather(1, own), above))
     shape = node.interval.shape
     node.interval = Interval(lower.view(shape), upper.view(shape))
 
 
-def _chunks(graph: Graph, node: Node, where: Tensor) -> Iterator[Tensor]:
-    """The coordinates that some sample asks for, as many at a time as memory allows."""
-    columns = where.any(0).nonzero()[:, 0]
+def _chunks(graph: Graph, node: Node, where: Tensor) -> Sequence[Tensor]:
+    """Each sample's own coordinates, `[batch, k]`, as many at a time as memory allows.
+
+    Filled up to one length, with coordinates that were not asked for, to which tighter bounds do no harm.
+    """
+    most = int(where.sum(1).max())
+    if most == 0:
+        return ()
     largest = max(before.interval.numel() for before in graph.up_to(node))
     elements = _ELEMENTS.get(where.device.type, _ELEMENTS_ELSEWHERE)
-    return iter(columns.split(max(1, elements // (2 * largest)))) if len(columns) else iter(())
+    own = where.to(torch.uint8).topk(most, dim=1).indices
+    return own.split(max(1, elements // (2 * largest)), dim=1)
 
 
 def _unit_rows(node: Node, batch: int, columns: Tensor) -> Tensor:
@@ -83,7 +86,7 @@ def _unit_rows(node: Node, batch: int, columns: Tensor) -> Tensor:
     return rows.view(-1, 1, *bound.shape[1:]) if len(bound) == batch else rows.view(-1, 1, size)
 
 
-def _both_signs(own: Tensor, rows: Tensor) -> Tensor:
-    """Each sample's own rows, and their negatives for the upper bounds: `[2 * own, batch, ...]`."""
-    chosen = rows[:, 0][own.T]
+def _both_signs(which: Tensor, rows: Tensor) -> Tensor:
+    """Each sample's own of the shared rows, and their negatives for the upper bounds: `[2 * k, batch, ...]`."""
+    chosen = rows[:, 0][which.T]
     return torch.cat([chosen, -chosen])
