@@ -74,8 +74,8 @@ def _chunks(graph: Graph, node: Node, where: Tensor) -> Sequence[Tensor]:
         return ()
     largest = max(before.interval.numel() for before in graph.up_to(node))
     elements = _ELEMENTS.get(where.device.type, _ELEMENTS_ELSEWHERE)
-    own = where.to(torch.uint8).topk(most, dim=1).indices
-    return own.split(max(1, elements // (2 * largest)), dim=1)
+    own: Tensor = where.to(torch.uint8).topk(most, dim=1).indices
+    return own.split(max(1, elements // (2 * largest)), dim=1)  # type: ignore[no-any-return]
 
 
 def _unit_rows(node: Node, batch: int, columns: Tensor) -> Tensor:
