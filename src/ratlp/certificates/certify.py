@@ -89,7 +89,7 @@ def certify(
         layer: Whose output is perturbed, as in `RATLP`, or "input".
         norm: Of perturbations: "linf", or "l2" (closed form and Lipschitz constants only).
         bounds: `(low, high)` of the input, such as (0, 1) for pixels: perturbed inputs stay within.
-        methods: Of "closed form", "lipschitz", "interval"; or methods of the caller's own. All that serve the norm
+        methods: Of "closed form", "lipschitz", "interval", "linear"; or methods of the caller's own. All that serve the norm
             where not given.
         attack: Also run at each eps, in the same space; a certificate that it breaks is an error. It must return its
             best iterate, such as `PGD(steps=50, restarts=5)`.

@@ -8,22 +8,24 @@
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 
-from ratlp.bounds import IntervalBound, Norm
+from ratlp.bounds import Norm
 from ratlp.certificates.methods.base import Method
-from ratlp.certificates.methods.bounded import Bounded
+from ratlp.certificates.methods.interval import IntervalMethod
+from ratlp.certificates.methods.linear import LinearMethod
 from ratlp.certificates.methods.lipschitz import ClosedForm, Lipschitz
 from ratlp.errors import InputError
 
 METHODS: Mapping[str, Callable[[], Method]] = {
     "closed form": ClosedForm,
     "lipschitz": Lipschitz,
-    "interval": lambda: Bounded("interval", IntervalBound()),
+    "interval": IntervalMethod,
+    "linear": LinearMethod,
 }
 """By name, from the cheapest to the dearest."""
 
 _OF_ANY_NORM = ("closed form", "lipschitz")
 
-__all__ = ["METHODS", "Bounded", "ClosedForm", "Lipschitz", "Method", "chosen"]
+__all__ = ["METHODS", "ClosedForm", "IntervalMethod", "LinearMethod", "Lipschitz", "Method", "chosen"]
 
 
 def chosen(wanted: Sequence[str | Method] | None, *, norm: Norm) -> list[Method]:
@@ -38,7 +40,7 @@ def chosen(wanted: Sequence[str | Method] | None, *, norm: Norm) -> list[Method]
 
     Example:
         >>> chosen(["interval", "closed form"], norm="linf")
-        [ClosedForm(), Bounded('interval', IntervalBound())]
+        [ClosedForm(), IntervalMethod()]
     """
     if wanted is None:
         wanted = list(METHODS) if norm == "linf" else _OF_ANY_NORM
