@@ -21,7 +21,8 @@ def smallest_broken(problem: Problem, rows: Tensor, eps: tuple[float, ...], atta
         problem: The samples and their balls, in the model's own precision.
         rows: Which samples; all are classified as their label.
         eps: Ascending.
-        attack: One that returns its best iterate, such as `PGD(steps=50, restarts=5)`.
+        attack: One that returns its best iterate, such as `PGD(steps=50, restarts=5)`. It draws from a fixed seed; the
+            model is at rest, which puts the random state back.
 
     Example:
         >>> from ratlp.attacks import PGD
@@ -34,12 +35,21 @@ def smallest_broken(problem: Problem, rows: Tensor, eps: tuple[float, ...], atta
         tensor([1.5000], dtype=torch.float64)
     """
     found = torch.full(rows.shape, math.inf, dtype=torch.float64)
+    _seed(problem.x)
     for radius in eps:
         left = found.isinf().nonzero().flatten()
         for part in left.split(problem.batch_size):
             broken = _broken(problem.balls(rows[part]), radius, attack)
             found[part[broken]] = radius
     return found
+
+
+def _seed(near: Tensor) -> None:
+    """The same attack each time; whoever calls holds the random state."""
+    torch.default_generator.manual_seed(0)
+    if near.device.type == "cuda":
+        with torch.cuda.device(near.device):
+            torch.cuda.manual_seed(0)
 
 
 def _broken(balls: Balls, eps: float, attack: Maximiser) -> Tensor:

@@ -87,10 +87,10 @@ def certify(
         y: `[n]`, the labels.
         eps: Radii at which certified accuracy is wanted; finite and >= 0.
         layer: Whose output is perturbed, as in `RATLP`, or "input".
-        norm: Of perturbations: "linf", or "l2" (closed form and Lipschitz constants only).
+        norm: Of perturbations: "linf", or "l2", which "interval" does not serve.
         bounds: `(low, high)` of the input, such as (0, 1) for pixels: perturbed inputs stay within.
-        methods: Of "closed form", "lipschitz", "interval", "linear"; or methods of the caller's own. All that serve the norm
-            where not given.
+        methods: Of "closed form", "lipschitz", "interval", "linear"; or methods of the caller's own. All that serve
+            the norm where not given.
         attack: Also run at each eps, in the same space; a certificate that it breaks is an error. It must return its
             best iterate, such as `PGD(steps=50, restarts=5)`.
         effort: How finely, and in which steps.
@@ -99,7 +99,7 @@ def certify(
     Raises:
         InputError: An argument does not fit, or the data and the model do not.
         LayerError: The layer is unknown, or cannot be replayed from.
-        UncertifiedError: The model is not a function of one sample, or no method can serve it; with the reasons.
+        BoundError: The model is not a function of one sample, or no method can serve it; with the reasons.
         SoundnessError: The attack broke a certificate.
 
     Example:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ratlp.certificates.problem import Space
-from ratlp.errors import InputError, UncertifiedError
+from ratlp.errors import BoundError, InputError
 from ratlp.latent.batch import call_model, logits_of
 
 _DTYPES = (torch.float32, torch.float64)
@@ -22,7 +22,7 @@ def check_samples(x: Tensor, y: Tensor, space: Space) -> None:
         >>> space = Space("input", "linf", (0.0, 1.0), is_input=True)
         >>> check_samples(torch.tensor([[0.5], [3.0]]), torch.tensor([0, 1]), space)
         Traceback (most recent call last):
-        ratlp.errors.InputError: inputs must lie within the bounds (0.0, 1.0); found 0.5 to 3: scale them as for ...
+        ratlp.errors.InputError: inputs must lie within the bounds (0.0, 1.0); found 0.5 to 3: ...
     """
     if not isinstance(x, Tensor) or x.dtype not in _DTYPES or x.dim() < 2:
         found = f"{x.dtype} of shape {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
@@ -46,7 +46,7 @@ def clean_logits(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int) -> 
     Raises:
         InputError: The model does not run on the inputs, its logits are not finite or not `[n, classes]`, or a label
             is none of its classes.
-        UncertifiedError: The logits of a sample differ from run to run, or depend on the rest of its batch.
+        BoundError: The logits of a sample differ from run to run, or depend on the rest of its batch.
 
     Example:
         >>> clean_logits(nn.Linear(2, 3).eval(), torch.zeros(4, 2), torch.zeros(4).long(), batch_size=2).shape
@@ -81,7 +81,7 @@ def check_same(logits: Tensor, expected: Tensor, dtype: torch.dtype) -> None:
         InputError: It does not.
 
     Example:
-        >>> check_same(torch.ones(2, 3), torch.ones(2, 3), torch.float64)
+        >>> check_same(torch.ones(2, 3, dtype=torch.float64), torch.ones(2, 3), torch.float64)
     """
     if logits.dtype != dtype or not _close(logits.to(expected.dtype), expected):
         raise InputError(
@@ -107,12 +107,12 @@ def _check_function(model: nn.Module, x: Tensor, logits: Tensor) -> None:
     if not logits.isfinite().all():
         return  # said elsewhere
     if not _close(_run(model, x), logits):
-        raise UncertifiedError(
+        raise BoundError(
             "a certificate needs a model that gives the same logits each time; found others on a second run: it draws "
             "random numbers or keeps state in evaluation mode"
         )
     if len(x) > 1 and not _close(_run(model, x[:1]), logits[:1]):
-        raise UncertifiedError(
+        raise BoundError(
             "a certificate needs a model whose logits depend on the sample alone; found others without the rest of "
             "the batch: use BatchNorm with track_running_stats=True"
         )

@@ -88,14 +88,18 @@ class Balls:
         """The logits at other points, of any kind of tensor."""
         return self.cut.replay(self.recording.with_latent(points))
 
+    def radius(self, eps: Tensor) -> Tensor:
+        """Radii in the points' own type, rounded up."""
+        return torch.nextafter(eps.to(self.points), self.points.new_tensor(math.inf))
+
     def edges(self, eps: Tensor) -> Edges:
         """The box around each L-inf ball, within the bounds; rounded so that it contains the ball.
 
         Args:
             eps: `[batch]`, in float64.
         """
-        points, inf = self.points, torch.tensor(math.inf, dtype=self.points.dtype, device=self.points.device)
-        radius = torch.nextafter(eps.to(points), inf).view(-1, *[1] * (points.dim() - 1))
+        points, inf = self.points, self.points.new_tensor(math.inf)
+        radius = self.radius(eps).view(-1, *[1] * (points.dim() - 1))
         lower, upper = torch.nextafter(points - radius, -inf), torch.nextafter(points + radius, inf)
         if self.space.clipping is None:
             return lower, upper

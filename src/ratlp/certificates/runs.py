@@ -11,7 +11,7 @@ from ratlp.certificates.certification import MethodRun
 from ratlp.certificates.methods import Method
 from ratlp.certificates.problem import Problem
 from ratlp.certificates.search import RadiusSearch
-from ratlp.errors import BoundError, UncertifiedError
+from ratlp.errors import BoundError
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,12 @@ class Runs:
         """Run them in order.
 
         Raises:
-            UncertifiedError: None could serve; with the reason of each.
+            BoundError: None could serve; with the reason of each.
         """
         runs = tuple(map(self._run, methods))
         if all(run.refused for run in runs):
             reasons = "; ".join(f"{run.name}: {run.refused}" for run in runs)
-            raise UncertifiedError(f"no method can certify this model. {reasons}")
+            raise BoundError(f"no method can certify this model. {reasons}")
         return runs
 
     def _run(self, method: Method) -> MethodRun:
@@ -81,7 +81,7 @@ class Runs:
                 self._radius[part] = torch.maximum(before[part], radii)
                 done += len(part)
                 self._tell(method, done, rows)
-        except (BoundError, UncertifiedError) as error:
+        except BoundError as error:
             self._radius, refused = before, str(error)
         seconds = time.perf_counter() - start
         if refused is not None:

@@ -24,10 +24,10 @@ class RadiusSearch:
 
     Example:
         >>> search = RadiusSearch((0.1, 0.2), tolerance=0.01, limit=1.0)
-        >>> threshold = torch.tensor([0.05, 0.15, 3.0], dtype=torch.float64)
-        >>> found = search.largest(lambda eps: eps <= threshold, torch.zeros(3))
-        >>> bool((found <= threshold).all()), [round(radius, 2) for radius in found.tolist()]
-        (True, [0.05, 0.15, inf])
+        >>> threshold = torch.tensor([0.05, 0.15, 0.7, 3.0], dtype=torch.float64)
+        >>> found = search.largest(lambda eps: eps <= threshold, torch.zeros(4))
+        >>> [round(radius, 2) for radius in found.tolist()]
+        [0.05, 0.15, 0.69, inf]
     """
 
     eps: tuple[float, ...]

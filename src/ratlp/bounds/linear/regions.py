@@ -44,7 +44,7 @@ class L2Ball:
 
     Args:
         centre: `[batch, *input]`.
-        radius: In units of x, > 0 or 0.
+        radius: In units of x, > 0 or 0; one for all samples, or `[batch]`.
         bounds: (lower, upper) of every coordinate, such as (0, 1) for pixels; centres must lie within them.
 
     Raises:
@@ -56,15 +56,17 @@ class L2Ball:
         tensor([[-5.]])
     """
 
-    def __init__(self, centre: Tensor, radius: float, *, bounds: tuple[float, float] | None = None) -> None:
-        if not 0 <= radius < float("inf"):
-            raise InputError(f"radius must be finite and >= 0; found {radius:g}")
+    def __init__(self, centre: Tensor, radius: float | Tensor, *, bounds: tuple[float, float] | None = None) -> None:
+        radius = torch.as_tensor(radius, dtype=centre.dtype, device=centre.device)
+        if not bool(((radius >= 0) & (radius < torch.inf)).all()):
+            raise InputError(f"radius must be finite and >= 0; found {float(radius.min()):g} to {float(radius.max()):g}")
         low, high = (-torch.inf, torch.inf) if bounds is None else bounds
         if not bool(((centre >= low) & (centre <= high)).all()):
             found = f"{float(centre.min()):g} to {float(centre.max()):g}"
             raise InputError(f"centres must lie within bounds=({low:g}, {high:g}); found {found}")
         self.centre, self.radius = centre, radius
-        self.box = Interval((centre - radius).clamp(low, high), (centre + radius).clamp(low, high))
+        reach = radius.view(-1, *[1] * (centre.dim() - 1))
+        self.box = Interval((centre - reach).clamp(low, high), (centre + reach).clamp(low, high))
         self._is_cut = bounds is not None
 
     def minimum(self, rows: Tensor) -> Tensor:

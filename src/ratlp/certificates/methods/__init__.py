@@ -2,7 +2,7 @@
 
 >>> from ratlp.certificates.methods import chosen
 >>> chosen(None, norm="l2")
-[ClosedForm(), Lipschitz()]
+[ClosedForm(), Lipschitz(), LinearMethod()]
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ METHODS: Mapping[str, Callable[[], Method]] = {
 }
 """By name, from the cheapest to the dearest."""
 
-_OF_ANY_NORM = ("closed form", "lipschitz")
+_OF_ANY_NORM = ("closed form", "lipschitz", "linear")
 
 __all__ = ["METHODS", "ClosedForm", "IntervalMethod", "LinearMethod", "Lipschitz", "Method", "chosen"]
 

@@ -32,8 +32,7 @@ class Method(ABC):
             search: Which radii matter.
 
         Raises:
-            BoundError: The model has an operation that the method has no rule for.
-            UncertifiedError: An assumption of the method is not met.
+            BoundError: An operation has no rule, or an assumption of the method is not met.
         """
 
     def is_exact(self, space: Space) -> bool:

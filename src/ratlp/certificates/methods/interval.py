@@ -5,7 +5,7 @@ from torch import Tensor
 from ratlp.bounds import Interval, margin_lower_bounds
 from ratlp.certificates.methods.searched import Searched
 from ratlp.certificates.problem import Balls, Space
-from ratlp.errors import BoundError, UncertifiedError
+from ratlp.errors import BoundError
 
 
 class IntervalMethod(Searched):
@@ -21,7 +21,7 @@ class IntervalMethod(Searched):
     def check(self, space: Space) -> None:
         """L-inf only: the box around an L2 ball is far larger than the ball."""
         if space.norm != "linf":
-            raise UncertifiedError(f"intervals bound boxes, the balls of the norm 'linf'; found {space.norm!r}")
+            raise BoundError(f"intervals bound boxes, the balls of the norm 'linf'; found {space.norm!r}")
 
     def margins(self, balls: Balls, eps: Tensor) -> Tensor:
         """Each difference of logits by its worst value over the box."""

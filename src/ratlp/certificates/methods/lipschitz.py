@@ -7,7 +7,7 @@ from ratlp.certificates.lipschitz import certify_lipschitz
 from ratlp.certificates.methods.base import Found, Method
 from ratlp.certificates.problem import Problem, Space
 from ratlp.certificates.search import RadiusSearch
-from ratlp.errors import UncertifiedError
+from ratlp.errors import BoundError
 
 
 class Lipschitz(Method):
@@ -59,4 +59,4 @@ class ClosedForm(Lipschitz):
 
     def _check(self, found: str) -> None:
         if found != "closed form":
-            raise UncertifiedError("a closed form needs one linear layer and nothing else after the perturbed point")
+            raise BoundError("a closed form needs one linear layer and nothing else after the perturbed point")

@@ -31,7 +31,7 @@ class Searched(Method):
         """Refuse a space that the method does not serve.
 
         Raises:
-            UncertifiedError: It does not.
+            BoundError: It does not.
         """
 
     def radii(self, problem: Problem, rows: Tensor, known: Tensor, search: RadiusSearch) -> Found:
