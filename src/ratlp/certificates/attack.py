@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from ratlp.attacks import InnerProblem, Maximiser
+from ratlp.attacks import ClassifierProblem, Deltas, Maximiser
 from ratlp.certificates.problem import Balls, Problem, Space
 from ratlp.perturbations import L2, LInf
 from ratlp.perturbations.ball import Ball
@@ -14,15 +14,13 @@ from ratlp.perturbations.ball import Ball
 def smallest_broken(problem: Problem, rows: Tensor, eps: tuple[float, ...], attack: Maximiser) -> Tensor:
     """The smallest of some radii at which an attack changes a sample's class: `[rows]`, inf where none does.
 
-    What is broken at one radius counts as broken at every larger one, and is not attacked again. The attack climbs
-    max over j != y of logits_j - logits_y (Carlini and Wagner, arXiv 1608.04644): above 0 the class has changed.
+    What is broken at one radius counts as broken at every larger one, and is not attacked again.
 
     Args:
         problem: The samples and their balls, in the model's own precision.
         rows: Which samples; all are classified as their label.
         eps: Ascending.
-        attack: One that returns its best iterate, such as `PGD(steps=50, restarts=5)`. It draws from a fixed seed; the
-            model is at rest, which puts the random state back.
+        attack: Any maximiser, such as `PGD(steps=50, restarts=5)`. It draws from a fixed seed.
 
     Example:
         >>> from ratlp.attacks import PGD
@@ -35,40 +33,27 @@ def smallest_broken(problem: Problem, rows: Tensor, eps: tuple[float, ...], atta
         tensor([1.5000], dtype=torch.float64)
     """
     found = torch.full(rows.shape, math.inf, dtype=torch.float64)
-    _seed(problem.x)
     for radius in eps:
         left = found.isinf().nonzero().flatten()
         for part in left.split(problem.batch_size):
-            broken = _broken(problem.balls(rows[part]), radius, attack)
-            found[part[broken]] = radius
+            attacked = _Attacked(problem, rows[part], radius)
+            attacked.climb.attacked_by(attack)
+            found[part[attacked.climb.misclassified.cpu()]] = radius
     return found
 
 
-def _seed(near: Tensor) -> None:
-    """The same attack each time; whoever calls holds the random state."""
-    torch.default_generator.manual_seed(0)
-    if near.device.type == "cuda":
-        with torch.cuda.device(near.device):
-            torch.cuda.manual_seed(0)
+class _Attacked:
+    """A batch under attack, encoded anew when samples drop out."""
 
+    def __init__(self, problem: Problem, rows: Tensor, eps: float) -> None:
+        self._problem, self._rows = problem, rows
+        self._balls: Balls = problem.balls(rows)
+        self.climb = ClassifierProblem(self._logits, self._balls.y, [self._balls.points], [_ball(problem.space, eps)])
 
-def _broken(balls: Balls, eps: float, attack: Maximiser) -> Tensor:
-    def losses_at(deltas: tuple[Tensor, ...]) -> Tensor:
-        return wrong_lead(balls.rest(balls.points + deltas[0]), balls.y)
-
-    problem = InnerProblem(losses_at, [balls.points], [_ball(balls.space, eps)])
-    return (problem.losses(attack(problem)) > 0).cpu()
-
-
-def wrong_lead(logits: Tensor, y: Tensor) -> Tensor:
-    """By how much the best wrong class leads, `[batch]`: max over j != y of logits_j - logits_y.
-
-    Example:
-        >>> wrong_lead(torch.tensor([[3.0, 1.0, 2.0]]), torch.tensor([0]))
-        tensor([-1.])
-    """
-    own = y[:, None]
-    return logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
+    def _logits(self, deltas: Deltas, rows: Tensor) -> Tensor:
+        if len(rows) != len(self._balls.y):
+            self._balls = self._problem.balls(self._rows[rows.cpu()])
+        return self._balls.rest(self._balls.points + deltas[0])
 
 
 def _ball(space: Space, eps: float) -> Ball:

@@ -91,8 +91,8 @@ def certify(
         bounds: `(low, high)` of the input, such as (0, 1) for pixels: perturbed inputs stay within.
         methods: Of "closed form", "lipschitz", "interval", "linear"; or methods of the caller's own. All that serve
             the norm where not given.
-        attack: Also run at each eps, in the same space; a certificate that it breaks is an error. It must return its
-            best iterate, such as `PGD(steps=50, restarts=5)`.
+        attack: Also run at each eps, in the same space; a certificate that it breaks is an error. Such as
+            `PGD(steps=50, restarts=5)`.
         effort: How finely, and in which steps.
         progress: Told of every step.
 

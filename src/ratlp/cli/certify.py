@@ -52,7 +52,7 @@ def certify_command(
     loaded = load_model(model, weights=weights)
     x, y = _beside(loaded.model, split.x_test[:samples], split.y_test[:samples])
     folder = OutputFolder(out or Path("ratlp-results") / f"certify-{_short(model)}", schema=SCHEMA)
-    given = {"weights": weights, "layer": layer, "eps": ",".join(map(repr, radii)), "norm": norm}
+    given: dict[str, Any] = {"weights": weights, "layer": layer, "eps": ",".join(map(repr, radii)), "norm": norm}
     given |= {"method": methods and ",".join(methods), "attack": attack, "samples": samples, "label": label}
     given |= {"seed": seed, "tolerance": tolerance, "batch-size": batch_size}
     words = [f"--{name}={value}" for name, value in given.items() if value is not None]
@@ -72,7 +72,7 @@ def certify_command(
             effort=Effort(tolerance=tolerance, batch_size=batch_size),
             progress=progress,
         )
-    facts = {"command": command, "model": loaded.origin, "data": describe(source, seed) | {"seed": seed}}
+    facts = {"command": command, "model": loaded.origin, "data": {**describe(source, seed), "seed": seed}}
     folder.publish(certification_files(found, facts | {"versions": versions()}))
     console = Console()
     console.print(_accuracies(found), _methods(found))
