@@ -19,7 +19,6 @@ from ratlp.certificates.runs import Progress, Runs
 from ratlp.certificates.search import RadiusSearch
 from ratlp.errors import InputError
 from ratlp.latent.at_rest import at_rest
-from ratlp.latent.batch import call_model, logits_of
 from ratlp.latent.calls import uncompiled
 
 
@@ -125,7 +124,7 @@ def certify(
     dtype = effort.dtype or logits.dtype
     with torch.no_grad(), at_rest(model, x, dtype=dtype):
         first = slice(effort.batch_size)
-        check_same(logits_of(call_model(model, x[first].to(dtype))), logits[first], dtype)
+        check_same(model, x[first].to(dtype), logits[first])
         problem = Problem(model, x, y, space, dtype=dtype, batch_size=effort.batch_size)
         runs = Runs(problem, correct, search, progress).of(wanted)
     return Certification(

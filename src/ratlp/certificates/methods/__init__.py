@@ -2,7 +2,7 @@
 
 >>> from ratlp.certificates.methods import chosen
 >>> chosen(None, norm="l2")
-[ClosedForm(), Lipschitz(), LinearMethod()]
+[ClosedForm(), LipschitzMethod(), LinearMethod()]
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,14 +10,15 @@ from difflib import get_close_matches
 
 from ratlp.bounds import Norm
 from ratlp.certificates.methods.base import Method
+from ratlp.certificates.methods.closed_form import ClosedForm
 from ratlp.certificates.methods.interval import IntervalMethod
 from ratlp.certificates.methods.linear import LinearMethod
-from ratlp.certificates.methods.lipschitz import ClosedForm, Lipschitz
+from ratlp.certificates.methods.lipschitz import LipschitzMethod
 from ratlp.errors import InputError
 
 METHODS: Mapping[str, Callable[[], Method]] = {
     "closed form": ClosedForm,
-    "lipschitz": Lipschitz,
+    "lipschitz": LipschitzMethod,
     "interval": IntervalMethod,
     "linear": LinearMethod,
 }
@@ -25,7 +26,7 @@ METHODS: Mapping[str, Callable[[], Method]] = {
 
 _OF_ANY_NORM = ("closed form", "lipschitz", "linear")
 
-__all__ = ["METHODS", "ClosedForm", "IntervalMethod", "LinearMethod", "Lipschitz", "Method", "chosen"]
+__all__ = ["METHODS", "ClosedForm", "IntervalMethod", "LinearMethod", "LipschitzMethod", "Method", "chosen"]
 
 
 def chosen(wanted: Sequence[str | Method] | None, *, norm: Norm) -> list[Method]:

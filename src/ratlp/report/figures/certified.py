@@ -80,8 +80,8 @@ def _draw_asked(axes: "Axes", certification: Certification) -> None:
     points = [point for point in certification.curve if point.eps > 0]
     axes.plot([p.eps for p in points], [p.certified for p in points], "o", color=BLUE, markersize=6)
     if certification.attack is not None:
-        broken = [p.attacked for p in points]
-        axes.plot([p.eps for p in points], broken, "D", color=VERMILLION, markersize=7, label="Right under attack")
+        held = [(p.eps, p.attacked) for p in points if p.attacked is not None]
+        axes.plot(*zip(*held, strict=True), "D", color=VERMILLION, markersize=7, label="Right under attack")
     for point in points if len(points) <= _MOST_NUMBERS else ():
         axes.annotate(
             f"{point.certified:.1f}",
