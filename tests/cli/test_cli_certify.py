@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from utils import trained
 
 import ratlp
-from ratlp.certificates import Certification
+from ratlp.certificates import Certification, certify
 from ratlp.cli import main
 from ratlp.models import mlp, small_cnn
 
@@ -54,33 +54,14 @@ def test_a_table_a_figure_and_results(digits, tmp_path, capsys):
     found = Certification.from_json((out / "results.json").read_text())
     assert f"{found.point(0.1).certified:.1f} %" in captured.out
     split = trained.split("digits")
-    expected = ratlp.certificates.certify(
-        trained.digits(),
-        split.x_test[:40],
-        split.y_test[:40],
-        eps=[0.02, 0.05, 0.1],
-        bounds=(0, 1),
-        methods=["interval"],
-    )
+    x, y = split.x_test[:40], split.y_test[:40]
+    expected = certify(trained.digits(), x, y, eps=[0.02, 0.05, 0.1], bounds=(0, 1), methods=["interval"])
     assert torch.equal(found.radius, expected.radius)
 
 
 def test_the_recorded_command_gives_the_same_results_again(moons, tmp_path):
-    run(
-        moons,
-        "--data",
-        "moons",
-        "--eps",
-        0.1,
-        "--layer",
-        "encoder",
-        "--seed",
-        3,
-        "--samples",
-        30,
-        "--out",
-        tmp_path / "a",
-    )
+    options = ["--eps", 0.1, "--layer", "encoder", "--seed", 3, "--samples", 30]
+    assert run(moons, "--data", "moons", *options, "--out", tmp_path / "a") == 0
     first = json.loads((tmp_path / "a" / "results.json").read_bytes())
     name, subcommand, *options = shlex.split(first["command"])
     assert (name, subcommand) == ("ratlp", "certify")

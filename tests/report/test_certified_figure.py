@@ -62,7 +62,6 @@ def test_the_attack_has_marks_of_its_own(found):
     attacked = replace(found, attack=AttackRun("PGD(steps=50)", 1.0, broken_at))
     figure = certified_figure(attacked)
     marks = next(line for line in figure.axes[0].lines if line.get_label() == "Right under attack")
-    assert marks.get_ydata().tolist() if hasattr(marks.get_ydata(), "tolist") else list(marks.get_ydata())
     assert list(marks.get_ydata()) == [point.attacked for point in attacked.curve]
     assert "Right under attack" in texts(figure)[0]
 

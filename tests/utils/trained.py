@@ -38,7 +38,7 @@ def _trained(data: str, certified: bool) -> nn.Module:
         budget = Propagated(0.1 if is_moons else 0.05, bounds=None if is_moons else (0, 1))
         plain = RATLP(net, layer="input", eps=0.0)
         objective = RATLP(net, layer="input", perturbation=budget, maximiser=IntervalBound()) if certified else plain
-        steps = 150 if is_moons else 200
+        steps = 150
         schedule = Schedule(objective, eps=LinearRamp(over=steps // 2))
         optimiser = torch.optim.Adam(net.parameters(), lr=0.01 if is_moons else 0.004)
         for _ in range(steps):
