@@ -7,6 +7,7 @@ from torch.nn import functional
 from utils import trained
 
 from ratlp.attacks import PGD
+from ratlp.bounds import L2Ball, linear_margins
 from ratlp.certificates import Effort, certify, linear_head_radius
 from ratlp.errors import BoundError, InputError, LayerError, SoundnessError
 
@@ -271,6 +272,17 @@ def test_a_model_of_a_fixed_precision_says_so():
     with pytest.raises(InputError, match=r"must compute in torch.float64 .* dtype=torch.float32"):
         certify(Fixed(), *samples("moons"), eps=0.1)
     certify(Fixed(), *samples("moons"), eps=0.1, effort=Effort(dtype=None), methods=["interval"])
+
+
+def test_l2_balls_of_different_radii_bound_as_each_alone():
+    net, z = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 4)), torch.rand(5, 3)
+    y, radii = torch.tensor([0, 1, 2, 3, 0]), torch.tensor([0.0, 0.1, 0.2, 0.4, 0.8])
+    together = linear_margins(net, L2Ball(z, radii, bounds=(0, 1)), y)
+    for i in range(5):
+        alone = linear_margins(net, L2Ball(z[i : i + 1], float(radii[i]), bounds=(0, 1)), y[i : i + 1])
+        assert torch.allclose(together[i : i + 1], alone, atol=1e-6)
+    with pytest.raises(InputError, match=r"radius must be finite and >= 0; found -0.1 to 0.7"):
+        L2Ball(z, radii - 0.1)
 
 
 def test_intervals_do_not_serve_l2():

@@ -59,7 +59,8 @@ class L2Ball:
     def __init__(self, centre: Tensor, radius: float | Tensor, *, bounds: tuple[float, float] | None = None) -> None:
         radius = torch.as_tensor(radius, dtype=centre.dtype, device=centre.device)
         if not bool(((radius >= 0) & (radius < torch.inf)).all()):
-            raise InputError(f"radius must be finite and >= 0; found {float(radius.min()):g} to {float(radius.max()):g}")
+            found = f"{float(radius.min()):g} to {float(radius.max()):g}"
+            raise InputError(f"radius must be finite and >= 0; found {found}")
         low, high = (-torch.inf, torch.inf) if bounds is None else bounds
         if not bool(((centre >= low) & (centre <= high)).all()):
             found = f"{float(centre.min()):g} to {float(centre.max()):g}"
