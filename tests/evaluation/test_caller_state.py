@@ -109,3 +109,21 @@ def test_no_weight_takes_a_gradient_meanwhile(mlp):
         assert logits.requires_grad
         assert not any(p.requires_grad for p in model.parameters())
     assert all(p.requires_grad for p in model.parameters())
+
+
+def test_recurrent_nets(samples):
+    class Recurrent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm, self.head = nn.LSTM(3, 8, batch_first=True), nn.Linear(8, 3)
+
+        def forward(self, x):
+            return self.head(self.lstm(x)[0][:, -1])
+
+    model = Recurrent()
+    x, y = samples(model, shape=(4, 3))
+    enabled = torch.backends.cudnn.enabled
+    with on_loan(model):
+        assert not torch.backends.cudnn.enabled
+    assert torch.backends.cudnn.enabled == enabled
+    assert evaluate(model, x, y, few_attacks(LInf(0.5))).worst_case.share < 0.75

@@ -31,7 +31,7 @@ def evaluate(
 
     Args:
         model: Gives logits `[batch, classes]`, in any way that `RATLP` takes.
-        x: Inputs `[n, *features]`, on the model's device; or a tuple or mapping of tensors.
+        x: Inputs `[n, *features]`, or a tuple or mapping of tensors; batches are moved to the model's device.
         y: Labels, `[n]`, int64.
         attacks: As of `quick_attacks` and `standard_attacks`; they carry budgets and bounds. Inputs must lie within
             the bounds of those on the input.

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ratlp.errors import InputError
-from ratlp.evaluation.inputs import rows_of
+from ratlp.evaluation.inputs import near, rows_of
 from ratlp.latent.batch import call_model, first_input, logits_of
 from ratlp.latent.trees import swapped, tensors
 
@@ -35,11 +35,12 @@ def find_batch_size(model: nn.Module, x: Any) -> int:
     found = first_input(x)
     if found is None:
         return _UNKNOWN
-    taken = _COPIES * _bytes_saved(model, rows_of(x, slice(0, 1)))
+    device = near(model, x).device
+    taken = _COPIES * _bytes_saved(model, rows_of(x, slice(0, 1), device))
     if taken == 0:
         return _UNKNOWN
-    size, largest = 1, _LARGEST.get(found.device.type, _LARGEST_ELSEWHERE)
-    while size < largest and 2 * size * taken <= _budget(found.device):
+    size, largest = 1, _LARGEST.get(device.type, _LARGEST_ELSEWHERE)
+    while size < largest and 2 * size * taken <= _budget(device):
         size *= 2
     return size
 

@@ -1,7 +1,7 @@
 """A model on loan: evaluated as it will be used, and given back as it was."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import nn
@@ -13,9 +13,9 @@ from ratlp.latent.buffers import buffers_held
 def on_loan(model: nn.Module) -> Iterator[None]:
     """While open, the model is in evaluation mode and none of its parameters takes gradients.
 
-    Afterwards, also when the body raises, every module has its own mode again, every buffer its values, every
-    parameter its `requires_grad`, and torch's generators their states. `.grad` is never touched. Backward passes are
-    faster meanwhile: no gradient of a weight is computed.
+    Afterwards, also when the body raises, every module has its own mode again, every buffer its values and every
+    parameter its `requires_grad`. `.grad` is never touched. Without gradients of weights a graph keeps fewer
+    activations, so that larger batches fit.
 
     Example:
         >>> model = nn.Sequential(nn.Linear(2, 2), nn.Dropout())
@@ -28,7 +28,10 @@ def on_loan(model: nn.Module) -> Iterator[None]:
     """
     modes = [(module, module.training) for module in model.modules()]
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    with torch.inference_mode(False), torch.random.fork_rng(), buffers_held(model):
+    recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
+    # cuDNN takes no gradients of recurrent nets in evaluation mode
+    without_cudnn = torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
+    with torch.inference_mode(False), without_cudnn, buffers_held(model):
         try:
             model.eval()
             for parameter in trained:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ratlp.evaluation.batches import halving
-from ratlp.evaluation.inputs import check_labels_in_range, rows_of
+from ratlp.evaluation.inputs import check_labels_in_range, near, rows_of
 from ratlp.evaluation.network import model_logits
 from ratlp.evaluation.spaces import Spaces
 from ratlp.latent.layers import INPUT
@@ -72,12 +72,13 @@ def clean_pass(spaces: Spaces, x: Any, y: Tensor, layers: Iterable[str], *, size
         >>> clean.predictions.shape
         torch.Size([2])
     """
-    found, start = [], 0
+    found, start, device = [], 0, near(spaces.model, x).device
     scales = {layer: [0.0, 0.0] for layer in layers if layer != INPUT}
     while start < len(y):
 
         def work(size: int, start: int = start) -> tuple[Tensor, dict[str, Tensor]]:
-            return _batch(spaces, rows_of(x, slice(start, start + size)), y[start : start + size], scales)
+            batch, labels = rows_of((x, y), slice(start, start + size), device)
+            return _batch(spaces, batch, labels, scales)
 
         (predictions, sums), size = halving(work, size)
         for layer, both in sums.items():

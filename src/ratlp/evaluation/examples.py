@@ -11,10 +11,9 @@ from ratlp.evaluation.attacking import find
 from ratlp.evaluation.batches import find_batch_size, halving
 from ratlp.evaluation.caller_state import on_loan
 from ratlp.evaluation.clean import clean_pass
-from ratlp.evaluation.inputs import check_inputs, rows_of
+from ratlp.evaluation.inputs import check_inputs, near, rows_of
 from ratlp.evaluation.spaces import Spaces
-from ratlp.evaluation.work import seed_of
-from ratlp.latent.trees import tensors
+from ratlp.evaluation.work import Subject, seed_of
 
 
 class Examples(NamedTuple):
@@ -63,17 +62,14 @@ def adversarial_examples(
     """
     check_inputs(x, y, [attack])
     parts, start = [], 0
-    with on_loan(model), seeded(seed, next(tensors(x))):
+    with on_loan(model), seeded(seed, near(model, x)):
         size = batch_size or find_batch_size(model, x)
         spaces = Spaces(model)
-        correct = clean_pass(spaces, x, y, [], size=size).correct
+        subject = Subject(spaces, x, y, clean_pass(spaces, x, y, [], size=size).correct)
         while start < len(y):
 
             def work(size: int, start: int = start) -> Examples:
-                part = slice(start, start + size)
-                return _batch(
-                    spaces, rows_of(x, part), y[part], correct[part], attack, seed_of(seed, attack.name, start)
-                )
+                return _batch(subject.batch(start, start + size), attack, seed_of(seed, attack.name, start))
 
             part, size = halving(work, size)
             parts.append(part)
@@ -81,13 +77,14 @@ def adversarial_examples(
     return Examples(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
-def _batch(spaces: Spaces, x: Any, y: Tensor, correct: Tensor, attack: Attack, seed: int) -> Examples:
-    space = spaces.open(attack.layer, x)
+def _batch(subject: Subject, attack: Attack, seed: int) -> Examples:
+    y, open_at = subject.y, subject.spaces.open
+    space = open_at(attack.layer, subject.x)
     delta, broken = torch.zeros_like(space.points), torch.zeros_like(y, dtype=torch.bool)
-    rows = correct.nonzero()[:, 0].to(y.device)
+    rows = subject.correct.nonzero()[:, 0].to(y.device)
     logits = space.everywhere(delta)
     adversarial = logits.clone()
     if len(rows):
-        found = find(attack, spaces.open(attack.layer, rows_of(x, rows)), y[rows], seed=seed)
+        found = find(attack, open_at(attack.layer, rows_of(subject.x, rows)), y[rows], seed=seed)
         delta[rows], broken[rows], adversarial[rows] = found
     return Examples(space.points, delta, broken, logits, adversarial)

@@ -1,10 +1,11 @@
 """What samples must be, said once before anything is attacked."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ratlp.errors import InputError
 from ratlp.evaluation.attack import Attack
@@ -89,11 +90,21 @@ def _check_within(x: Tensor, bounds: tuple[float | Tensor, float | Tensor], name
         )
 
 
-def rows_of(tree: Any, rows: Tensor | slice) -> Any:
-    """Some of the samples.
+def near(model: nn.Module, x: Any) -> Tensor:
+    """A tensor on the model's device: a parameter or buffer; of a model without them, the first input.
+
+    Example:
+        >>> near(nn.Linear(2, 3), torch.zeros(1)).shape
+        torch.Size([3, 2])
+    """
+    return next(chain(model.parameters(), model.buffers(), tensors(x)))
+
+
+def rows_of(tree: Any, rows: Tensor | slice, device: torch.device | None = None) -> Any:
+    """Some of the samples, moved to a device if one is given.
 
     Example:
         >>> rows_of({"x": torch.arange(4)}, slice(1, 3))
         {'x': tensor([1, 2])}
     """
-    return map_tensors(lambda tensor: tensor[rows], tree)
+    return map_tensors(lambda tensor: tensor[rows] if device is None else tensor[rows].to(device), tree)

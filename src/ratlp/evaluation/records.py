@@ -101,14 +101,14 @@ class Done:
 
 
 def digest(model: nn.Module, data: Any, settings: Mapping[str, Any]) -> str:
-    """A digest of weights, data and settings: equal where all of them are, to the last bit.
+    """A digest of the model's parts and weights, of data and settings: equal where all of them are, to the last bit.
 
     Example:
         >>> net = nn.Linear(2, 2)
         >>> digest(net, torch.ones(3), {"seed": 0}) == digest(net, torch.ones(3), {"seed": 1})
         False
     """
-    hashed = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    hashed = hashlib.sha256((json.dumps(settings, sort_keys=True) + repr(model)).encode())
     for name, tensor in model.state_dict().items():
         hashed.update(name.encode())
         if isinstance(tensor, Tensor):

@@ -13,11 +13,12 @@ from ratlp.errors import InputError
 from ratlp.evaluation.batches import find_batch_size
 from ratlp.evaluation.caller_state import on_loan
 from ratlp.evaluation.clean import Clean, clean_pass
+from ratlp.evaluation.inputs import near
 from ratlp.evaluation.records import Done, Record, digest
 from ratlp.evaluation.spaces import Spaces
 from ratlp.evaluation.tally import Progress, Tally
 from ratlp.evaluation.work import Subject, Task, Work
-from ratlp.latent.trees import map_tensors, tensors
+from ratlp.latent.trees import map_tensors
 
 
 class Options(TypedDict, total=False):
@@ -98,7 +99,7 @@ class Session:
         settings = {"tasks": [task.spec for task in tasks], "seed": self.seed, "cascade": self.cascade}
         run = digest(model, (x, y), settings)
         done = Done(self.done, run)
-        with on_loan(model), seeded(self.seed, next(tensors(x))):
+        with on_loan(model), seeded(self.seed, near(model, x)):
             size = self._size(model, x, done)
             spaces = Spaces(model)
             clean = clean_pass(spaces, x, y, [task.layer for task in tasks], size=size)

@@ -29,6 +29,7 @@ class Space(ABC):
 
     def __init__(self) -> None:
         self.passes = Passes()
+        self._chosen: tuple[Tensor, Tensor] | None = None
 
     def __call__(self, deltas: Deltas, rows: Tensor) -> Tensor:
         """The logits `[rows, classes]` of some samples, at perturbations `[rows, *point]`.
@@ -44,6 +45,12 @@ class Space(ABC):
         """The logits of the whole batch, without a graph."""
         with torch.no_grad():
             return self((delta,), torch.arange(len(delta), device=delta.device))
+
+    def _moved(self, delta: Tensor, rows: Tensor) -> Tensor:
+        """The perturbed points of some samples; the points are kept as long as the same are asked for."""
+        if self._chosen is None or self._chosen[0] is not rows:
+            self._chosen = rows, self.points.index_select(0, rows)
+        return self._chosen[1] + delta
 
     @abstractmethod
     def _logits(self, delta: Tensor, rows: Tensor) -> Tensor: ...
@@ -72,7 +79,7 @@ class InputSpace(Space):
         self.points = found.detach()
 
     def _logits(self, delta: Tensor, rows: Tensor) -> Tensor:
-        perturbed = self.points.index_select(0, rows) + delta
+        perturbed = self._moved(delta, rows)
         return model_logits(self._model, self._with(perturbed, rows), n=len(rows))
 
     def network(self, points: Tensor) -> Tensor:
@@ -114,7 +121,7 @@ class LatentSpace(Space):
 
     def _logits(self, delta: Tensor, rows: Tensor) -> Tensor:
         held, recording = self._holding(rows)
-        perturbed = self.points.index_select(0, rows) + delta
+        perturbed = self._moved(delta, rows)
         if held is None and len(rows) == len(self.points):
             return checked_logits(self._cut.replay(recording.with_latent(perturbed)), n=len(rows))
         # Those that are not asked for stay at their latent, and their logits are dropped.
@@ -184,6 +191,7 @@ class Part(Space):
     """
 
     def __init__(self, space: Space, rows: Tensor) -> None:
+        super().__init__()
         self.passes = space.passes
         self.points = space.points.index_select(0, rows)
         self._space = space

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ratlp.evaluation.batches import halving
-from ratlp.evaluation.inputs import rows_of
+from ratlp.evaluation.inputs import near, rows_of
 from ratlp.evaluation.network import Passes
 from ratlp.evaluation.records import Done, Record, Value
 from ratlp.evaluation.spaces import Space, Spaces
@@ -61,9 +61,10 @@ class Subject:
     correct: Tensor
 
     def batch(self, start: int, stop: int) -> "Subject":
-        """Some of them."""
+        """Some of them, on the model's device."""
         part = slice(start, stop)
-        return Subject(self.spaces, rows_of(self.x, part), self.y[part], self.correct[part])
+        x, y = rows_of((self.x, self.y), part, near(self.spaces.model, self.x).device)
+        return Subject(self.spaces, x, y, self.correct[part])
 
 
 @dataclass(frozen=True)
