@@ -31,6 +31,7 @@ WITHOUT_EXAMPLES = {
     "ratlp.cli.certify",
     "ratlp.cli.progress",
     "ratlp.cli.reproduce",
+    "ratlp.evaluation.work",
     "ratlp.latent.encode",
     "ratlp.latent.recording",
     "ratlp.latent.rehearsal",

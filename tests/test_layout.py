@@ -10,7 +10,7 @@ LAYERS = [
     {"errors", "proportions"},
     {"perturbations", "latent", "losses"},
     {"attacks", "bounds"},
-    {"objective", "certificates"},
+    {"objective", "certificates", "evaluation"},
     {"data", "models"},
     {"experiments"},
     {"report"},
