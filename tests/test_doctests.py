@@ -25,6 +25,7 @@ WITHOUT_EXAMPLES = {
     "ratlp.cli.app",
     "ratlp.cli.progress",
     "ratlp.cli.reproduce",
+    "ratlp.evaluation.work",
     "ratlp.latent.encode",
     "ratlp.latent.recording",
     "ratlp.latent.rehearsal",

@@ -10,7 +10,7 @@ LAYERS = [
     {"errors"},
     {"perturbations", "latent", "losses"},
     {"attacks", "bounds"},
-    {"objective", "certificates"},
+    {"objective", "certificates", "evaluation"},
     {"data", "models"},
     {"experiments"},
     {"report"},
