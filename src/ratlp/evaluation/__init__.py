@@ -12,8 +12,13 @@ True
 
 from ratlp.evaluation.accuracy import evaluate
 from ratlp.evaluation.attack import Attack
+from ratlp.evaluation.autoattack import AutoAttack
+from ratlp.evaluation.curve import Curve, CurvePoint, robustness_curve
+from ratlp.evaluation.distance import Distances, minimal_distances
+from ratlp.evaluation.examples import Examples, adversarial_examples
 from ratlp.evaluation.records import Record
 from ratlp.evaluation.results import Accuracy, AttackResult, Check, ClassResult, Evaluation, Samples
+from ratlp.evaluation.session import Options
 from ratlp.evaluation.suites import perturbation_set, quick_attacks, standard_attacks
 from ratlp.evaluation.tally import Progress
 
@@ -21,14 +26,23 @@ __all__ = [
     "Accuracy",
     "Attack",
     "AttackResult",
+    "AutoAttack",
     "Check",
     "ClassResult",
+    "Curve",
+    "CurvePoint",
+    "Distances",
     "Evaluation",
+    "Examples",
+    "Options",
     "Progress",
     "Record",
     "Samples",
+    "adversarial_examples",
     "evaluate",
+    "minimal_distances",
     "perturbation_set",
     "quick_attacks",
+    "robustness_curve",
     "standard_attacks",
 ]

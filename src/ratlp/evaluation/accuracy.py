@@ -1,18 +1,15 @@
 """Clean and robust accuracy: what a classifier gets right, and what is left of it under attack."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Unpack
 
-import torch
 from torch import Tensor, nn
 
 from ratlp.evaluation.attack import Attack
 from ratlp.evaluation.attacking import Breaks
 from ratlp.evaluation.inputs import check_attacks
-from ratlp.evaluation.records import Record
 from ratlp.evaluation.results import Accuracy, AttackResult, ClassResult, Evaluation, Samples
-from ratlp.evaluation.session import Outcome, Session
-from ratlp.evaluation.tally import Progress
+from ratlp.evaluation.session import Options, Outcome, Session
 
 
 def evaluate(
@@ -22,12 +19,7 @@ def evaluate(
     attacks: Sequence[Attack],
     *,
     cascade: bool = False,
-    batch_size: int | None = None,
-    seed: int = 0,
-    dtype: torch.dtype | None = None,
-    done: Iterable[Record] = (),
-    record: Callable[[Record], None] | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    **options: Unpack[Options],
 ) -> Evaluation:
     """Attack a classifier, and count what it still gets right.
 
@@ -46,19 +38,14 @@ def evaluate(
         cascade: Whether attacks run only on what those before them have left. The worst case is found for less, but
             each attack's number is then the worst case so far. Otherwise each number is the attack's own, as
             other tools give it.
-        batch_size: Samples at once; found by `find_batch_size` unless given, and halved where memory runs out.
-        seed: Of all random draws.
-        dtype: Evaluate a copy of the model in this type, such as torch.float64; as it is unless given.
-        done: Records of an evaluation that was cut off. What they hold is not run again, and the result is that
-            of an evaluation that was not cut off.
-        record: Called with a record whenever an attack has finished a batch.
-        progress: Called likewise.
+        **options: How it is run: `batch_size`, `seed`, `dtype`, `done`, `record`, `progress`, as of `Options`.
 
     Raises:
         InputError: Inputs, labels, logits or records break a rule: none is repaired in silence.
         LayerError: A layer cannot serve as a latent.
 
     Example:
+        >>> import torch
         >>> from ratlp.evaluation import quick_attacks
         >>> from ratlp.perturbations import LInf
         >>> net, x = torch.nn.Linear(2, 2), torch.rand(20, 2)
@@ -67,8 +54,7 @@ def evaluate(
         (1.0, True)
     """
     check_attacks(attacks, x)
-    options: dict[str, Any] = {"done": done, "record": record, "progress": progress}
-    session = Session(batch_size=batch_size, seed=seed, dtype=dtype, cascade=cascade, **options)
+    session = Session(cascade=cascade, **options)
     outcome = session.run(model, x, y, [Breaks(attack) for attack in attacks])
     tally = outcome.tally
     broken = {a.name: tuple(i for i, value in enumerate(tally.values(a.name)) if value) for a in attacks}
@@ -80,7 +66,7 @@ def evaluate(
         classes=_classes(samples),
         samples=samples,
         protocol="cascade" if cascade else "independent",
-        seed=seed,
+        seed=session.seed,
         batch_size=outcome.batch_size,
         run=outcome.run,
         timings={a.name: sum(piece.seconds for piece in tally.records(a.name)) for a in attacks},

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,27 @@ from ratlp.evaluation.spaces import Spaces
 from ratlp.evaluation.tally import Progress, Tally
 from ratlp.evaluation.work import Subject, Task, Work
 from ratlp.latent.trees import map_tensors, tensors
+
+
+class Options(TypedDict, total=False):
+    """How an evaluation is run; each may be left out.
+
+    Attributes:
+        batch_size: Samples at once; found by `find_batch_size` unless given, and halved where memory runs out.
+        seed: Of all random draws; 0 unless given.
+        dtype: Evaluate a copy of the model in this type, such as torch.float64; as it is unless given.
+        done: Records of an evaluation that was cut off. What they hold is not run again, and the result is that of
+            an evaluation that was not cut off.
+        record: Called with a `Record` whenever a batch has been attacked.
+        progress: Called likewise, with a `Progress`.
+    """
+
+    batch_size: int | None
+    seed: int
+    dtype: torch.dtype | None
+    done: Iterable[Record]
+    record: Callable[[Record], None] | None
+    progress: Callable[[Progress], None] | None
 
 
 @dataclass(frozen=True)
@@ -40,16 +61,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Session:
-    """How tasks are run.
+    """How tasks are run: the `Options`, and whether they run in a cascade.
 
     Attributes:
-        batch_size: Samples at once; found unless given, and halved where memory runs out.
-        seed: Of all random draws.
-        dtype: Run a copy of the model in this type; as it is unless given.
         cascade: Whether a sample for which a task has a value other than 0 is kept from the tasks after it.
-        done: Records of a session that was cut off.
-        record: Called with each new record.
-        progress: Called after each record.
 
     Raises:
         InputError: `batch_size` is out of its range.
@@ -60,10 +75,10 @@ class Session:
         ratlp.errors.InputError: batch_size must be >= 1; found 0
     """
 
+    cascade: bool = False
     batch_size: int | None = None
     seed: int = 0
     dtype: torch.dtype | None = None
-    cascade: bool = False
     done: Iterable[Record] = ()
     record: Callable[[Record], None] | None = None
     progress: Callable[[Progress], None] | None = None

@@ -172,3 +172,22 @@ class Spaces:
         if layer not in self._cuts:
             self._cuts[layer] = Cut(self.model, [layer])
         return LatentSpace(self._cuts[layer], inputs)
+
+
+class Part(Space):
+    """Some samples of a batch that is open already.
+
+    Example:
+        >>> space = InputSpace(nn.Linear(2, 3), torch.arange(10.0).view(5, 2))
+        >>> Part(space, torch.tensor([1, 4])).points[0]
+        tensor([2., 3.])
+    """
+
+    def __init__(self, space: Space, rows: Tensor) -> None:
+        self.passes = space.passes
+        self.points = space.points.index_select(0, rows)
+        self._space = space
+        self._rows = rows
+
+    def _logits(self, delta: Tensor, rows: Tensor) -> Tensor:
+        return self._space._logits(delta, self._rows[rows])

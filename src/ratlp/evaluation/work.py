@@ -102,7 +102,9 @@ class Work:
                 batch = _Batch(subject.batch(start, stop))
                 for task in self.tasks:
                     old = done.get(start, stop, task.name)
-                    values, passes, seconds = batch.run(task, self._seed(task, start)) if old is None else _of(old)
+                    values, passes, seconds = (
+                        batch.run(task, seed_of(self.seed, task.name, start)) if old is None else _of(old)
+                    )
                     counts = (passes.forwards, passes.gradients, seconds)
                     record = Record(self.run, task.name, start, stop, batch_size, tuple(values), *counts)
                     emit(record, old is None)
@@ -112,9 +114,11 @@ class Work:
             _, size = halving(work, size)
             start += size
 
-    def _seed(self, task: Task, start: int) -> int:
-        drawn = hashlib.sha256(f"{self.seed}/{task.name}/{start}".encode()).digest()
-        return int.from_bytes(drawn[:4], "big") >> 1
+
+def seed_of(seed: int, task: str, start: int) -> int:
+    """The seed of one piece of work, from that of the run, the task's name and the batch's first sample."""
+    drawn = hashlib.sha256(f"{seed}/{task}/{start}".encode()).digest()
+    return int.from_bytes(drawn[:4], "big") >> 1
 
 
 class _Batch:
