@@ -24,8 +24,9 @@ Result = TypeVar("Result")
 def find_batch_size(model: nn.Module, x: Any) -> int:
     """How many samples to attack at once: a power of two, up to 256 on the CPU and 1024 elsewhere.
 
-    One step of an attack is to fit in memory, with room to spare. What autograd saves for one sample is measured. On the CPU the sum may take 256 MiB, on an accelerator half of
-    what is free. The same model and inputs give the same size on the same machine.
+    One step of an attack is to fit in memory, with room to spare: what autograd saves for one sample is measured. On
+    the CPU the sum may take 256 MiB, on an accelerator half of what is free. The same model and inputs give the same
+    size on the same machine.
 
     Example:
         >>> find_batch_size(nn.Linear(2, 3), torch.zeros(5, 2))

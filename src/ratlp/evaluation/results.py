@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from ratlp.errors import InputError, MissingExtraError
 from ratlp.evaluation.attack import Eps
-from ratlp.evaluation.statistics import wilson
+from ratlp.proportions import wilson_interval
 
 SCHEMA = "ratlp.evaluate/1"
 """Names the layout of `results.json`."""
@@ -42,7 +42,7 @@ class Accuracy:
     @property
     def ci95(self) -> Interval:
         """Its 95 % Wilson interval."""
-        return wilson(self.correct, self.n)
+        return wilson_interval(self.correct, self.n)
 
     def __repr__(self) -> str:
         low, high = self.ci95
