@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ratlp.evaluation.attack import Attack
 from ratlp.evaluation.attacking import Breaks
-from ratlp.evaluation.inputs import check_attacks
+from ratlp.evaluation.inputs import check_inputs
 from ratlp.evaluation.results import Accuracy, AttackResult, ClassResult, Evaluation, Samples
 from ratlp.evaluation.session import Options, Outcome, Session
 
@@ -53,7 +53,7 @@ def evaluate(
         >>> evaluation.clean.share, evaluation.worst_case.share <= 1.0
         (1.0, True)
     """
-    check_attacks(attacks, x)
+    check_inputs(x, y, attacks)
     session = Session(cascade=cascade, **options)
     outcome = session.run(model, x, y, [Breaks(attack) for attack in attacks])
     tally = outcome.tally

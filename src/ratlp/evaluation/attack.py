@@ -79,6 +79,16 @@ class Attack:
         other.eps = eps
         return replace(self, name=f"{self.name} at {eps:g}", perturbation=other)
 
+    @property
+    def spec(self) -> str:
+        """All that its outcome depends on beside model, data and seed.
+
+        Maximisers and losses are known by their `repr` and name: those of one's own need one that says their options.
+        """
+        bounds = getattr(self.perturbation, "bounds", None) or ()
+        limits = [bound.tolist() if isinstance(bound, Tensor) else bound for bound in bounds]
+        return f"{self}, eps {self.eps}, bounds {limits}"
+
     def __str__(self) -> str:
         loss = getattr(self.loss, "__name__", repr(self.loss))
         return f"{self.name}: {self.maximiser!r} on {loss} in {self.perturbation!r} at {self.layer!r}"

@@ -75,14 +75,14 @@ class Breaks(Task):
         >>> from ratlp.attacks import FGSM
         >>> from ratlp.perturbations import LInf
         >>> Breaks(Attack("fgsm", FGSM(), LInf(0.1))).spec
-        "fgsm: FGSM() on log_odds in LInf(0.1) at 'input'"
+        "fgsm: FGSM() on log_odds in LInf(0.1) at 'input', eps 0.1, bounds []"
     """
 
     def __init__(self, attack: Attack) -> None:
         self.attack = attack
         self.name = attack.name
         self.layer = attack.layer
-        self.spec = str(attack)
+        self.spec = attack.spec
 
     def __call__(self, space: Space, y: Tensor, *, seed: int) -> Sequence[Value]:
         """1 for each sample that is misclassified at what the attack found."""

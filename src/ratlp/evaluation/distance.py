@@ -13,7 +13,7 @@ from ratlp.attacks.base import per_sample
 from ratlp.errors import InputError
 from ratlp.evaluation.attack import Attack
 from ratlp.evaluation.attacking import find
-from ratlp.evaluation.inputs import check_attacks
+from ratlp.evaluation.inputs import check_inputs
 from ratlp.evaluation.records import Value
 from ratlp.evaluation.session import Options, Session
 from ratlp.evaluation.spaces import Part, Space
@@ -123,7 +123,7 @@ def minimal_distances(
         >>> [value if value is None else round(value, 1) for value in distances.values]
         [0.5, 0, None]
     """
-    check_attacks([attack], x)
+    check_inputs(x, y, [attack])
     largest = _largest(attack)
     tolerance = largest / 100 if tolerance is None else tolerance
     if not (math.isfinite(tolerance) and tolerance > 0):
@@ -154,7 +154,7 @@ class Distance(Task):
         self._tolerance = tolerance
         self.name = f"distance by {attack.name}"
         self.layer = attack.layer
-        self.spec = f"distance by {attack}, to {tolerance!r}"
+        self.spec = f"distance by {attack.spec}, to {tolerance!r}"
 
     def __call__(self, space: Space, y: Tensor, *, seed: int) -> Sequence[Value]:
         """Bisect."""

@@ -11,7 +11,7 @@ from ratlp.evaluation.attacking import find
 from ratlp.evaluation.batches import find_batch_size, halving
 from ratlp.evaluation.caller_state import on_loan
 from ratlp.evaluation.clean import clean_pass
-from ratlp.evaluation.inputs import check_attacks, check_samples, rows_of
+from ratlp.evaluation.inputs import check_inputs, rows_of
 from ratlp.evaluation.spaces import Spaces
 from ratlp.evaluation.work import seed_of
 from ratlp.latent.trees import tensors
@@ -61,8 +61,7 @@ def adversarial_examples(
         >>> bool(examples.delta.abs().max() <= 0.1)
         True
     """
-    check_samples(x, y)
-    check_attacks([attack], x)
+    check_inputs(x, y, [attack])
     parts, start = [], 0
     with on_loan(model), seeded(seed, next(tensors(x))):
         size = batch_size or find_batch_size(model, x)

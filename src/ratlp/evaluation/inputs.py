@@ -12,19 +12,53 @@ from ratlp.latent.batch import first_input
 from ratlp.latent.trees import map_tensors, tensors
 
 
-def check_samples(x: Any, y: Any) -> None:
-    """Check inputs and labels against each other.
+def check_inputs(x: Any, y: Any, attacks: Sequence[Attack]) -> None:
+    """Check inputs and labels against each other, and against the attacks that they are to undergo.
 
     Args:
         x: A tensor `[n, *features]`, or a tuple or mapping of such.
         y: `[n]`, class indices.
+        attacks: Each with a name of its own. Inputs must lie within the bounds of those on the input: they are never
+            clamped.
 
     Raises:
-        InputError: There are no samples, labels are not one whole number for each, or inputs are not finite.
+        InputError: There are no samples, labels are not one whole number for each, inputs are not finite or not
+            within bounds, or names are not unique.
 
     Example:
-        >>> check_samples(torch.zeros(3, 2), torch.tensor([0, 1, 0]))
+        >>> from ratlp.attacks import FGSM
+        >>> from ratlp.perturbations import LInf
+        >>> attack = Attack("fgsm", FGSM(), LInf(0.1, bounds=(0, 1)))
+        >>> check_inputs(torch.tensor([[0.5, 1.5]]), torch.tensor([0]), [attack])
+        Traceback (most recent call last):
+        ratlp.errors.InputError: inputs must lie within the bounds of attack 'fgsm'; found 1 of 2 values ...
     """
+    _check_samples(x, y)
+    names = [attack.name for attack in attacks]
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"attacks must be one or more, each with a name of its own; found {names}")
+    found = first_input(x)
+    for attack in attacks:
+        bounds = getattr(attack.perturbation, "bounds", None)
+        if attack.space == "input" and bounds is not None and found is not None:
+            _check_within(found, bounds, attack.name)
+
+
+def check_labels_in_range(y: Tensor, classes: int) -> None:
+    """Check labels against the number of logits.
+
+    Raises:
+        InputError: A label has no logit.
+
+    Example:
+        >>> check_labels_in_range(torch.tensor([0, 2]), 3)
+    """
+    low, high = int(y.min()), int(y.max())
+    if not 0 <= low <= high < classes:
+        raise InputError(f"labels must be in 0..{classes - 1}, as there are {classes} logits; found {low}..{high}")
+
+
+def _check_samples(x: Any, y: Any) -> None:
     if not isinstance(y, Tensor) or y.dim() != 1 or y.dtype is not torch.int64:
         found = f"{y.dtype} of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
         raise InputError(f"labels must be an int64 tensor [n], class indices; found {found}")
@@ -42,43 +76,6 @@ def check_samples(x: Any, y: Any) -> None:
         if part.is_floating_point() and not bool(torch.isfinite(part).all()):
             wrong = int((~torch.isfinite(part)).sum())
             raise InputError(f"inputs must be finite; found {wrong} NaN or infinite of {part.numel()} values")
-
-
-def check_labels_in_range(y: Tensor, classes: int) -> None:
-    """Check labels against the number of logits.
-
-    Raises:
-        InputError: A label has no logit.
-
-    Example:
-        >>> check_labels_in_range(torch.tensor([0, 2]), 3)
-    """
-    low, high = int(y.min()), int(y.max())
-    if not 0 <= low <= high < classes:
-        raise InputError(f"labels must be in 0..{classes - 1}, as there are {classes} logits; found {low}..{high}")
-
-
-def check_attacks(attacks: Sequence[Attack], x: Any) -> None:
-    """Check that attacks have names of their own, and that inputs lie within the bounds of those on the input.
-
-    Raises:
-        InputError: They do not; inputs are never clamped.
-
-    Example:
-        >>> from ratlp.attacks import FGSM
-        >>> from ratlp.perturbations import LInf
-        >>> check_attacks([Attack("fgsm", FGSM(), LInf(0.1, bounds=(0, 1)))], torch.tensor([[0.5, 1.5]]))
-        Traceback (most recent call last):
-        ratlp.errors.InputError: inputs must lie within the bounds of attack 'fgsm'; found 1 of 2 values ...
-    """
-    names = [attack.name for attack in attacks]
-    if not names or len(set(names)) < len(names):
-        raise InputError(f"attacks must be one or more, each with a name of its own; found {names}")
-    found = first_input(x)
-    for attack in attacks:
-        bounds = getattr(attack.perturbation, "bounds", None)
-        if attack.space == "input" and bounds is not None and found is not None:
-            _check_within(found, bounds, attack.name)
 
 
 def _check_within(x: Tensor, bounds: tuple[float | Tensor, float | Tensor], name: str) -> None:

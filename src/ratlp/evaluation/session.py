@@ -13,7 +13,6 @@ from ratlp.errors import InputError
 from ratlp.evaluation.batches import find_batch_size
 from ratlp.evaluation.caller_state import on_loan
 from ratlp.evaluation.clean import Clean, clean_pass
-from ratlp.evaluation.inputs import check_samples
 from ratlp.evaluation.records import Done, Record, digest
 from ratlp.evaluation.spaces import Spaces
 from ratlp.evaluation.tally import Progress, Tally
@@ -88,13 +87,12 @@ class Session:
             raise InputError(f"batch_size must be >= 1; found {self.batch_size}")
 
     def run(self, model: nn.Module, x: Any, y: Tensor, tasks: Sequence[Task]) -> Outcome:
-        """Run the tasks on all samples that are classified rightly.
+        """Run the tasks on all samples that are classified rightly; x and y as `check_inputs` wants them.
 
         Raises:
-            InputError: Inputs, labels, logits or records break a rule.
+            InputError: Logits, labels or records break a rule.
             LayerError: A layer cannot serve as a latent.
         """
-        check_samples(x, y)
         if self.dtype is not None:
             model, x = copy.deepcopy(model).to(self.dtype), _in_type(x, self.dtype)
         settings = {"tasks": [task.spec for task in tasks], "seed": self.seed, "cascade": self.cascade}
