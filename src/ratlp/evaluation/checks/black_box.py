@@ -1,7 +1,6 @@
 """Attacks without gradients that do better than those with them."""
 
 from dataclasses import replace
-from typing import ClassVar
 
 from ratlp.attacks import Noise, Square
 from ratlp.evaluation.checks.base import SelfCheck
@@ -25,9 +24,17 @@ class BlackBox(SelfCheck):
     Args:
         queries: Of Square.
         draws: Of noise.
+
+    Example:
+        >>> import torch
+        >>> from ratlp.evaluation import quick_attacks
+        >>> from ratlp.perturbations import LInf
+        >>> net, x = torch.nn.Linear(2, 3), torch.randn(40, 2)
+        >>> BlackBox()(Case(net, x, net(x).argmax(1), quick_attacks(LInf(0.01)))).verdict
+        'pass'
     """
 
-    name: ClassVar = "black box"
+    name = "black box"
     rule = "noise and random search break no more than 1 % of the samples beside those that the white-box attacks break"
 
     def __init__(self, *, queries: int = 500, draws: int = 20) -> None:

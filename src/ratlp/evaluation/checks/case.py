@@ -1,5 +1,6 @@
 """What is checked: a model, samples, and the attacks that are to be trusted on them."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,7 @@ from ratlp.attacks import FGSM, Noise, Square, seeded
 from ratlp.evaluation.attack import Attack
 from ratlp.evaluation.attacking import find
 from ratlp.evaluation.batches import find_batch_size
+from ratlp.evaluation.checks.evidence import beyond_rounding, difference
 from ratlp.evaluation.checks.outcome import NotRun
 from ratlp.evaluation.inputs import rows_of
 from ratlp.evaluation.network import model_logits
@@ -18,7 +20,8 @@ from ratlp.evaluation.spaces import Space, Spaces
 from ratlp.latent.trees import tensors
 from ratlp.perturbations import PerturbationSet
 
-_FIRST = 128  # enough for a property of the model, such as whether it draws
+_FIRST = 128
+_LEAST_DRIFT = 1e-3
 
 PerSample = Callable[[Space, Tensor], Tensor]
 """Maps a batch and its labels `[batch]` to values for each sample, `[batch, ...]`."""
@@ -67,7 +70,24 @@ class Case:
     def logits(self) -> Tensor:
         """Without attack, `[n, classes]`."""
         rows = torch.arange(len(self.y), device=self.y.device)
-        return torch.cat([self.logits_of(some, seed=self.seed) for some in rows.split(self.batch_size)])
+        parts = rows.tensor_split(math.ceil(len(rows) / _FIRST))  # of about equal size: none of a single sample
+        return torch.cat([self.logits_of(part) for part in parts])
+
+    @cached_property
+    def first_rows(self) -> Tensor:
+        """The indices of the first samples, at most 128: enough for a property of the model."""
+        return torch.arange(min(len(self.y), _FIRST), device=self.y.device)
+
+    @cached_property
+    def drift(self) -> float:
+        """How far two passes of the first samples, from different seeds, lie apart: see `difference`."""
+        once, again = (self.logits_of(self.first_rows, seed=self.seed + offset) for offset in (1, 2))
+        return difference(once, again)
+
+    @property
+    def draws(self) -> bool:
+        """Whether the model's forward draws: whether they lie apart by more than 0.1 %, and by more than rounding."""
+        return beyond_rounding(self.drift, _LEAST_DRIFT, self.logits.dtype)
 
     @cached_property
     def right(self) -> Tensor:
@@ -108,14 +128,10 @@ class Case:
         single = [attack for attack in self._gradient if attack not in self._iterative]
         return self._broken_by_any(single, self.iterative)
 
-    def logits_of(self, rows: Tensor, *, seed: int) -> Tensor:
-        """Without attack, of some samples as one batch, `[rows, classes]`; what the model draws begins at `seed`."""
-        with torch.no_grad(), seeded(seed, next(tensors(self.x))):
+    def logits_of(self, rows: Tensor, *, seed: int | None = None) -> Tensor:
+        """Without attack, of some samples as one batch, `[rows, classes]`; what the model draws begins at the seed."""
+        with torch.no_grad(), seeded(self.seed if seed is None else seed, next(tensors(self.x))):
             return model_logits(self.model, rows_of(self.x, rows), n=len(rows))
-
-    def first_rows(self) -> Tensor:
-        """The indices of the first batch, at most 128 samples."""
-        return torch.arange(min(len(self.y), self.batch_size, _FIRST), device=self.y.device)
 
     def broken(self, attack: Attack, among: Tensor | None = None) -> Tensor:
         """Which samples an attack breaks: `[n right]`, of those in the mask `among` where it is given."""

@@ -1,6 +1,11 @@
-"""When a count is evidence and when it is noise: exact tests, as the counts are small."""
+"""When a count or a difference is evidence and when it is noise; the tests are exact, as the counts are small."""
 
 import math
+
+import torch
+from torch import Tensor
+
+_ROUNDINGS = 16
 
 LEVEL = 0.01
 """A check that compares counts fires where chance alone gave as much with less than this probability."""
@@ -50,3 +55,25 @@ def outweighs(these: int, those: int) -> bool:
         (True, False, False)
     """
     return binomial_tail(these, these + those, 0.5) < LEVEL
+
+
+def difference(logits: Tensor, others: Tensor) -> float:
+    """RMS(logits - others) / RMS(logits less their mean over the classes): 0 where both are equal.
+
+    Example:
+        >>> difference(torch.tensor([[1.0, -1.0]]), torch.tensor([[1.5, -1.5]]))
+        0.5
+    """
+    apart = (logits - others).double().square().mean().sqrt()
+    spread = (logits - logits.mean(1, keepdim=True)).double().square().mean().sqrt()
+    return 0.0 if apart == 0 else float(apart / spread.clamp(min=1e-300))
+
+
+def beyond_rounding(value: float, least: float, dtype: torch.dtype) -> bool:
+    """Whether a difference is above `least`, and above 16 roundings of the logits' type.
+
+    Example:
+        >>> beyond_rounding(0.01, 0.001, torch.float32), beyond_rounding(0.01, 0.001, torch.bfloat16)
+        (True, False)
+    """
+    return value > max(least, _ROUNDINGS * torch.finfo(dtype).eps)

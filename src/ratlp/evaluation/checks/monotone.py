@@ -1,7 +1,6 @@
 """Robust accuracy that rises with the budget."""
 
 from itertools import pairwise
-from typing import ClassVar
 
 from ratlp.evaluation.checks.base import SelfCheck
 from ratlp.evaluation.checks.case import Case
@@ -23,9 +22,17 @@ class Monotone(SelfCheck):
     alone significantly outnumber those broken at the larger one alone (McNemar's exact test, one-sided, level 1 %).
     The figure is the largest rise of robust accuracy, 0 or more, as a share of the samples classified rightly. Costs
     the primary attack four times. Source: Carlini et al. (arXiv 1902.06705), section 4 and checklist.
+
+    Example:
+        >>> import torch
+        >>> from ratlp.evaluation import quick_attacks
+        >>> from ratlp.perturbations import LInf
+        >>> net, x = torch.nn.Linear(2, 3), torch.randn(40, 2)
+        >>> Monotone()(Case(net, x, net(x).argmax(1), quick_attacks(LInf(0.01)))).verdict
+        'pass'
     """
 
-    name: ClassVar = "monotone in eps"
+    name = "monotone in eps"
     rule = "robust accuracy does not rise significantly from one eps to the next at 1/4, 1/2, 1 and 2 times eps"
 
     def measure(self, case: Case) -> Measured:

@@ -1,7 +1,6 @@
 """Gradients that are lost to rounding, and that float64 would show."""
 
 import copy
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -27,17 +26,27 @@ class Precision(SelfCheck):
     whose cosine is below 0.9: sound float32 has 0.999 and more. The figure is the share of such samples. Costs one
     forward and backward pass, and one in float64 on a copy. Source: Athalye et al. (arXiv 1802.00420) on numerical
     instability as gradient masking.
+
+    Example:
+        >>> import torch
+        >>> from ratlp.evaluation import quick_attacks
+        >>> from ratlp.perturbations import LInf
+        >>> net, x = torch.nn.Linear(2, 3), torch.randn(40, 2)
+        >>> Precision()(Case(net, x, net(x).argmax(1), quick_attacks(LInf(0.01)))).verdict
+        'pass'
     """
 
-    name: ClassVar = "precision"
+    name = "precision"
     rule = "the gradient has a cosine below 0.9 to the one in float64 for no more than 5 % of the samples"
 
     def measure(self, case: Case) -> Measured:
         """The share of samples whose gradient float64 corrects.
 
         Raises:
-            NotRun: The model is in float64, or has no copy in it.
+            NotRun: The model draws, is in float64 already, or has no copy in it.
         """
+        if case.draws:
+            raise NotRun("the model draws")
         found = first_input(case.x)
         if found is not None and found.dtype is torch.float64:
             raise NotRun("the model is evaluated in float64")

@@ -1,6 +1,6 @@
 """All checks on one model."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -107,17 +107,24 @@ def run_checks(
     places: dict[str, list[Attack]] = {}
     for attack in attacks:
         places.setdefault(f"{attack.perturbation!r} at {attack.layer!r}", []).append(attack)
-    results: list[Check] = []
     with on_loan(model), seeded(seed, next(tensors(x))):
-        for number, (place, found) in enumerate(places.items()):
-            case = Case(model, x, y, found, seed=seed)
-            for check in checks:
-                if not check.applies(case) or (check.of == "model" and number > 0):
-                    continue
-                named = check.of == "attack" and len(places) > 1
-                result = check(case)
-                results.append(replace(result, name=f"{result.name}: {place}") if named else result)
-    return tuple(results)
+        cases = {place: Case(model, x, y, found, seed=seed) for place, found in places.items()}
+        return tuple(_results(checks, cases))
+
+
+def _results(checks: Sequence[SelfCheck], cases: Mapping[str, Case]) -> Iterator[Check]:
+    closed = ""
+    for check in checks:
+        if check.of == "model":
+            result = check(next(iter(cases.values())))
+            if check.gate and result.verdict == DISTRUST:
+                closed = f"{check.name!r} says {DISTRUST!r}"
+            yield result
+    for place, case in cases.items():
+        for check in checks:
+            if check.of == "attack" and check.applies(case):
+                result = check.not_run(closed) if closed else check(case)
+                yield result if len(cases) == 1 else replace(result, name=f"{result.name}: {place}")
 
 
 def trusted(checks: Iterable[Check]) -> bool:

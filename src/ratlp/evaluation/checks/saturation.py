@@ -1,7 +1,5 @@
 """Cross-entropy that has saturated."""
 
-from typing import ClassVar
-
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -26,9 +24,17 @@ class Saturation(SelfCheck):
     The rule is broken where significantly more than 5 % of the samples (exact binomial test, level 1 %) have no
     gradient. The figure is the share of such samples. Costs one forward and backward pass. Source: Carlini and Wagner
     (arXiv 1608.04644) on defensive distillation; Croce and Hein (arXiv 2003.01690), section 4.1.
+
+    Example:
+        >>> import torch
+        >>> from ratlp.evaluation import quick_attacks
+        >>> from ratlp.perturbations import LInf
+        >>> net, x = torch.nn.Linear(2, 3), torch.randn(40, 2)
+        >>> Saturation()(Case(net, x, net(x).argmax(1), quick_attacks(LInf(0.01)))).verdict
+        'pass'
     """
 
-    name: ClassVar = "saturated cross-entropy"
+    name = "saturated cross-entropy"
     rule = "the gradient of plain cross-entropy is 0 in all coordinates for no more than 5 % of the samples"
 
     def measure(self, case: Case) -> Measured:

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from typing import ClassVar
 
 from ratlp.evaluation.checks.base import SelfCheck
 from ratlp.evaluation.checks.case import Case
@@ -29,9 +28,23 @@ class ScaleEscape(SelfCheck):
 
     The figure is the absolute budget as a multiple of the root mean square (in L2, of the latent's length). At a layer
     only; sets that are relative keep the rule by themselves, at no cost. Otherwise costs the primary attack twice.
+
+    Example:
+        >>> import torch
+        >>> from ratlp.evaluation import quick_attacks
+        >>> encoder, head, x = torch.nn.Linear(2, 8), torch.nn.Linear(8, 3), torch.randn(80, 2)
+        >>> net = torch.nn.Sequential(encoder, head)
+        >>> y, attacks = net(x).argmax(1), quick_attacks(LInf(0.1), layer="0")
+        >>> before = ScaleEscape()(Case(net, x, y, attacks)).verdict
+        >>> with torch.no_grad():
+        ...     for parameter in encoder.parameters():
+        ...         _ = parameter.mul_(1000)
+        ...     _ = head.weight.div_(1000)
+        >>> before, ScaleEscape()(Case(net, x, y, attacks)).verdict
+        ('pass', 'do not trust')
     """
 
-    name: ClassVar = "scale escape"
+    name = "scale escape"
     rule = (
         "eps is at least 1 % of the latent's root mean square, or an attack with 10 % of it breaks no more samples: "
         "the latent has not outgrown an absolute budget"

@@ -1,7 +1,6 @@
 """A single step that does better than many."""
 
 from dataclasses import replace
-from typing import ClassVar
 
 from ratlp.attacks import FGSM
 from ratlp.evaluation.checks.base import SelfCheck
@@ -21,9 +20,17 @@ class SingleStep(SelfCheck):
     samples on which two sound attacks differ are noise. The figure is the share of samples that FGSM alone breaks.
     Costs one forward and backward pass, beside the attacks themselves. Source: Carlini et al. (arXiv 1902.06705);
     Athalye et al. (arXiv 1802.00420), section 3.1, "one-step attacks perform better than iterative attacks".
+
+    Example:
+        >>> import torch
+        >>> from ratlp.evaluation import quick_attacks
+        >>> from ratlp.perturbations import LInf
+        >>> net, x = torch.nn.Linear(2, 3), torch.randn(40, 2)
+        >>> SingleStep()(Case(net, x, net(x).argmax(1), quick_attacks(LInf(0.01)))).verdict
+        'pass'
     """
 
-    name: ClassVar = "iterative at least as strong as single-step"
+    name = "iterative at least as strong as single-step"
     rule = "FGSM breaks no more than 1 % of the samples beside those that the iterative attacks break"
 
     def measure(self, case: Case) -> Measured:

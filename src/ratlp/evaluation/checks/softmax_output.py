@@ -18,9 +18,17 @@ class SoftmaxOutput(SelfCheck):
 
     The figure is the share of such samples. Costs no pass beside the clean one. Source: AutoAttack's flag "output of a
     softmax layer" (github.com/fra31/auto-attack, flags_doc.md).
+
+    Example:
+        >>> import torch
+        >>> from ratlp.evaluation import quick_attacks
+        >>> from ratlp.perturbations import LInf
+        >>> net, x = torch.nn.Linear(2, 3), torch.randn(40, 2)
+        >>> SoftmaxOutput()(Case(net, x, net(x).argmax(1), quick_attacks(LInf(0.01)))).verdict
+        'pass'
     """
 
-    name: ClassVar = "softmax outputs"
+    name = "softmax outputs"
     rule = "at most half of the samples have outputs in [0, 1] that sum to 1: the model returns logits"
     of: ClassVar[Literal["model", "attack"]] = "model"
 

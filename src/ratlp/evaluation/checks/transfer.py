@@ -1,11 +1,10 @@
 """Perturbations found on another model that do better than those found on this one."""
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 
 from ratlp.attacks import PGD, InnerProblem, seeded
+from ratlp.errors import InputError
 from ratlp.evaluation.caller_state import on_loan
 from ratlp.evaluation.checks.base import SelfCheck
 from ratlp.evaluation.checks.case import Case
@@ -36,25 +35,42 @@ class Transfer(SelfCheck):
 
     Args:
         surrogate: Another model, with the same inputs and classes.
+
+    Example:
+        >>> import torch
+        >>> from ratlp.evaluation import quick_attacks
+        >>> from ratlp.perturbations import LInf
+        >>> net, x = torch.nn.Linear(2, 3), torch.randn(40, 2)
+        >>> Transfer()(Case(net, x, net(x).argmax(1), quick_attacks(LInf(0.01)))).verdict
+        'pass'
     """
 
-    name: ClassVar = "transfer"
+    name = "transfer"
     rule = "perturbations found on another model break no more than 1 % of the samples beside the white-box attacks"
 
     def __init__(self, surrogate: nn.Module | None = None) -> None:
         self._surrogate = surrogate
 
     def measure(self, case: Case) -> Measured:
-        """The share that transfer alone breaks."""
+        """The share that transfer alone breaks.
+
+        Raises:
+            InputError: The surrogate has other classes.
+        """
         among = ~case.white_box
+        if not bool(among.any()):
+            return self.share(0, case, at_most=NOISE)
         if self._surrogate is not None and case.layer == INPUT:
             with on_loan(self._surrogate):
                 other = case.with_model(self._surrogate, case.x)
+                classes = other.logits_of(case.first_rows).shape[1]
+                if classes != case.logits.shape[1]:
+                    raise InputError(
+                        f"a surrogate must have the model's {case.logits.shape[1]} classes; found {classes}"
+                    )
                 deltas = other.per_sample(lambda space, y: self._climb(case, space, y), among)
         else:
             deltas = case.per_sample(lambda space, y: self._climb_imitation(case, space, y), among)
-        if not bool(among.any()):
-            return self.share(0, case, at_most=NOISE)
         return self.share(int(case.broken_at(deltas, among).sum()), case, at_most=NOISE)
 
     def _climb_imitation(self, case: Case, space: Space, y: Tensor) -> Tensor:

@@ -1,7 +1,6 @@
 """An attack that fails where nothing holds it."""
 
 import copy
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -25,19 +24,29 @@ class Unbounded(SelfCheck):
     level 1 %). The figure is the robust accuracy, of all samples. Costs the primary attack once. Source: Carlini et al.
     (arXiv 1902.06705), "verify that attacks with unbounded distortion succeed"; Athalye et al. (arXiv 1802.00420),
     section 3.1; Pintor et al. (arXiv 2106.09947), indicator I6.
+
+    Example:
+        >>> import torch
+        >>> from ratlp.evaluation import quick_attacks
+        >>> from ratlp.perturbations import LInf
+        >>> net, x = torch.nn.Linear(2, 3), torch.randn(40, 2)
+        >>> Unbounded()(Case(net, x, net(x).argmax(1), quick_attacks(LInf(0.01)))).verdict
+        'pass'
     """
 
-    name: ClassVar = "unbounded eps"
+    name = "unbounded eps"
     rule = "accuracy is not significantly above chance where eps lets any sample be moved onto any other"
 
     def measure(self, case: Case) -> Measured:
         """The robust accuracy without a budget to speak of.
 
         Raises:
-            NotRun: The set has no radius, or the radius is 0.
+            NotRun: The set has no radius, or the radius is 0; or no sample is classified rightly, or all alike.
         """
         if case.n == 0:
             raise NotRun("no sample is classified rightly")
+        if len(case.logits.argmax(1).unique()) < 2:
+            raise NotRun("all samples are predicted to be of one class")
         points = case.per_sample(lambda space, y: space.points)
         factor = _factor(case.perturbation, points)
         left = case.n - int(case.broken(scaled(case.primary, max(factor, 1.0))).sum())

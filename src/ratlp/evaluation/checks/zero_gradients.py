@@ -1,7 +1,5 @@
 """Gradients that are 0."""
 
-from typing import ClassVar
-
 from torch import Tensor
 
 from ratlp.attacks import ClassifierProblem
@@ -23,9 +21,17 @@ class ZeroGradients(SelfCheck):
 
     The figure is the share of such samples. Costs one forward and backward pass. Source: AutoAttack's flag "zero
     gradients"; Pintor et al. (arXiv 2106.09947), indicator I1, "unavailable gradients".
+
+    Example:
+        >>> import torch
+        >>> from ratlp.evaluation import quick_attacks
+        >>> from ratlp.perturbations import LInf
+        >>> net, x = torch.nn.Linear(2, 3), torch.randn(40, 2)
+        >>> ZeroGradients()(Case(net, x, net(x).argmax(1), quick_attacks(LInf(0.01)))).verdict
+        'pass'
     """
 
-    name: ClassVar = "zero gradients"
+    name = "zero gradients"
     rule = "the gradient of the attack's loss is 0 in all coordinates for no more than 5 % of the samples"
 
     def measure(self, case: Case) -> Measured:
