@@ -39,6 +39,8 @@ class SelfCheck(ABC):
 
     def __call__(self, case: Case) -> Check:
         """Measure, and judge."""
+        if self.of == "attack" and case.n == 0:
+            return self.not_run("no sample is classified rightly")
         try:
             found = self.measure(case)
         except NotRun as reason:
@@ -55,18 +57,12 @@ class SelfCheck(ABC):
 
     @abstractmethod
     def measure(self, case: Case) -> Measured:
-        """The figure, and whether the rule is kept.
+        """The figure, and whether the rule is kept; a check of attacks has one sample or more classified rightly.
 
         Raises:
             NotRun: It cannot be tested.
         """
 
     def share(self, count: int, case: Case, *, at_most: float) -> Measured:
-        """A count as a share of the samples classified rightly, kept unless significantly above `at_most`.
-
-        Raises:
-            NotRun: No sample is classified rightly.
-        """
-        if case.n == 0:
-            raise NotRun("no sample is classified rightly")
+        """A count as a share of the samples classified rightly, kept unless significantly above `at_most`."""
         return Measured(count / case.n, not beyond(count, case.n, at_most))

@@ -5,7 +5,7 @@ from itertools import pairwise
 from ratlp.evaluation.checks.base import SelfCheck
 from ratlp.evaluation.checks.case import Case
 from ratlp.evaluation.checks.evidence import outweighs
-from ratlp.evaluation.checks.outcome import Measured, NotRun
+from ratlp.evaluation.checks.outcome import Measured
 from ratlp.evaluation.checks.vary import scaled
 
 _FACTORS = (0.25, 0.5, 1.0, 2.0)
@@ -39,10 +39,8 @@ class Monotone(SelfCheck):
         """The largest rise.
 
         Raises:
-            NotRun: The set has no radius, or no sample is classified rightly.
+            NotRun: The set has no radius.
         """
-        if case.n == 0:
-            raise NotRun("no sample is classified rightly")
         curve = [case.broken(scaled(case.primary, factor)) for factor in _FACTORS]
         rise, kept = 0, True
         for smaller, larger in pairwise(curve):

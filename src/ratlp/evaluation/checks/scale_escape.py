@@ -65,8 +65,6 @@ class ScaleEscape(SelfCheck):
             raise NotRun(f"{set_} has no eps that is one number")
         if set_.relative_to is not None:
             return Measured(set_.eps, kept=True)
-        if case.n == 0:
-            raise NotRun("no sample is classified rightly")
         points = case.per_sample(lambda space, y: space.points)
         unit = float(rms_per_sample(points).mean())
         unit *= math.sqrt(points[0].numel()) if isinstance(set_, L2) else 1
