@@ -185,6 +185,12 @@ def test_inputs_outside_the_bounds_are_refused():
         run_checks(net, x + 1, y, quick_attacks(LInf(0.1, bounds=(0, 1))))
 
 
+def test_labels_without_a_logit_are_refused():
+    net, x, y = setting()
+    with pytest.raises(InputError, match="labels must be in 0..2"):
+        run_checks(net, x, y + 1, quick_attacks(LInf(0.1)))
+
+
 def test_longer_doubles_the_steps_alone():
     def maximiser(found):
         return longer(Attack("a", found, LInf(0.1))).maximiser

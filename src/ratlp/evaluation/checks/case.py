@@ -14,7 +14,7 @@ from ratlp.evaluation.attacking import find
 from ratlp.evaluation.batches import find_batch_size
 from ratlp.evaluation.checks.evidence import beyond_rounding, difference
 from ratlp.evaluation.checks.outcome import NotRun
-from ratlp.evaluation.inputs import rows_of
+from ratlp.evaluation.inputs import check_labels_in_range, rows_of
 from ratlp.evaluation.network import model_logits
 from ratlp.evaluation.spaces import Space, Spaces
 from ratlp.latent.trees import tensors
@@ -68,10 +68,16 @@ class Case:
 
     @cached_property
     def logits(self) -> Tensor:
-        """Without attack, `[n, classes]`."""
+        """Without attack, `[n, classes]`.
+
+        Raises:
+            InputError: A label has no logit.
+        """
         rows = torch.arange(len(self.y), device=self.y.device)
         parts = rows.tensor_split(math.ceil(len(rows) / _FIRST))  # of about equal size: none of a single sample
-        return torch.cat([self.logits_of(part) for part in parts])
+        logits = torch.cat([self.logits_of(part) for part in parts])
+        check_labels_in_range(self.y, logits.shape[1])
+        return logits
 
     @cached_property
     def first_rows(self) -> Tensor:

@@ -26,7 +26,7 @@ from ratlp.evaluation.checks.training_mode import TrainingMode
 from ratlp.evaluation.checks.transfer import Transfer
 from ratlp.evaluation.checks.unbounded import Unbounded
 from ratlp.evaluation.checks.zero_gradients import ZeroGradients
-from ratlp.evaluation.inputs import check_attacks, check_samples
+from ratlp.evaluation.inputs import check_inputs
 from ratlp.evaluation.results import Check
 from ratlp.latent.trees import tensors
 
@@ -101,8 +101,7 @@ def run_checks(
         >>> [check.name for check in checks if check.verdict == "do not trust"][0], trusted(checks)
         ('zero gradients', False)
     """
-    check_samples(x, y)
-    check_attacks(attacks, x)
+    check_inputs(x, y, attacks)
     checks = tuple(self_checks() if checks is None else checks)
     places: dict[str, list[Attack]] = {}
     for attack in attacks:
