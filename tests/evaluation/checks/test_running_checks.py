@@ -187,7 +187,7 @@ def test_inputs_outside_the_bounds_are_refused():
 
 def test_labels_without_a_logit_are_refused():
     net, x, y = setting()
-    with pytest.raises(InputError, match="labels must be in 0..2"):
+    with pytest.raises(InputError, match=r"labels must be in 0\.\.2"):
         run_checks(net, x, y + 1, quick_attacks(LInf(0.1)))
 
 

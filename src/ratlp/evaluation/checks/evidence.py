@@ -66,7 +66,7 @@ def difference(logits: Tensor, others: Tensor) -> float:
     """
     apart = (logits - others).double().square().mean().sqrt()
     spread = (logits - logits.mean(1, keepdim=True)).double().square().mean().sqrt()
-    return 0.0 if apart == 0 else float(apart / spread.clamp(min=1e-300))
+    return 0.0 if apart == 0 else float(apart / spread.clamp(min=1e-100))
 
 
 def beyond_rounding(value: float, least: float, dtype: torch.dtype) -> bool:
