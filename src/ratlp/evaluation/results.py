@@ -159,7 +159,7 @@ class Check:
         name: Of the check.
         value: The figure; None where there is none.
         rule: What it is held against, in words.
-        verdict: "pass", "fail", which says do not trust the numbers, or "not run".
+        verdict: "pass", "do not trust" or "not run": see `ratlp.evaluation.checks.outcome`.
     """
 
     name: str
