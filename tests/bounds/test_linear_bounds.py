@@ -3,10 +3,10 @@ import re
 
 import pytest
 import torch
-from bounds.crown_twin import crown
 from hypothesis import given, settings, strategies as st
 from torch import nn
 from torch.nn import functional
+from utils.crown_twin import crown
 
 from ratlp.bounds import Interval, L2Ball, SlopeAscent, linear_bounds, linear_margins, margin_lower_bounds
 from ratlp.bounds.interval import BatchStatistics, shapes, supplied
@@ -430,11 +430,19 @@ def test_batch_norm_in_training_is_refused_also_where_intervals_have_its_statist
     net, x = nn.BatchNorm1d(3), torch.rand(4, 3)
     with BatchStatistics() as statistics:
         net(x)
-    with (
-        supplied(statistics.found),
-        pytest.raises(BoundError, match=re.escape("found one in training: call model.eval()")),
-    ):
+    message = "found one in training: call model.eval()"
+    with supplied(2 * statistics.found), pytest.raises(BoundError, match=re.escape(message)):
         linear_bounds(net, Interval(x, x + 1))
+    assert net.running_mean.isfinite().all()
+
+
+def test_instance_norm_is_sound_in_evaluation_and_refused_in_training():
+    net, x = nn.InstanceNorm1d(3, track_running_stats=True).double(), torch.randn(2, 3, 4).double()
+    net(x)
+    with pytest.raises(BoundError, match=re.escape("found one in training: call model.eval()")):
+        linear_bounds(lambda x: net(x).flatten(1), Interval(x, x + 1))
+    assert net.running_mean.isfinite().all()
+    assert_sound(lambda x: net.eval()(x).flatten(1), Interval(x, x + 1))
 
 
 def test_a_refusal_names_the_module():

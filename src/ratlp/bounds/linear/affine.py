@@ -18,19 +18,31 @@ from ratlp.bounds.linear.registry import node_of
 
 _RESHAPED = ("view", "reshape", "squeeze", "unsqueeze", "flatten", "unflatten", "ravel")
 _REARRANGED = (
-    *("permute", "transpose", "t", "movedim", "moveaxis", "swapaxes", "swapdims", "narrow", "select", "diagonal"),
-    *("flip", "fliplr", "flipud", "roll", "rot90", "neg", "negative", "tril", "triu"),
+    *(
+        "permute",
+        "transpose",
+        "t",
+        "movedim",
+        "moveaxis",
+        "swapaxes",
+        "swapdims",
+        "narrow",
+        "select",
+        "diagonal",
+        "adjoint",
+    ),
+    *("adjoint", "flip", "fliplr", "flipud", "roll", "rot90", "neg", "negative", "tril", "triu"),
     *("split", "chunk", "unbind", "tensor_split", "hsplit", "vsplit", "dsplit", "split_with_sizes"),
     *("to", "float", "double", "half", "bfloat16", "cpu", "cuda"),
 )
 _REPEATED = (
     *("expand", "repeat", "tile", "repeat_interleave", "unfold", "index_select", "gather", "take_along_dim", "take"),
-    *("sum", "mean", "cumsum", "sub", "subtract", "rsub", "cat", "concat", "concatenate", "stack"),
+    *("sum", "mean", "cumsum", "sub", "subtract", "rsub", "cat", "concat", "concatenate", "stack", "hstack", "vstack"),
     *("where", "masked_fill", "masked_fill_", "sub_", "neg_"),
     *("__getitem__", "__radd__", "__sub__", "__rsub__", "__isub__"),
 )
 _PRODUCTS = (
-    *("mul", "multiply", "mul_", "matmul", "mm", "bmm", "addmm", "baddbmm", "einsum"),
+    *("mul", "multiply", "mul_", "matmul", "mm", "bmm", "addmm", "baddbmm", "einsum", "mv", "inner", "outer"),
     *("__mul__", "__rmul__", "__imul__", "__matmul__", "__rmatmul__"),
 )
 _QUOTIENTS = ("div", "divide", "true_divide", "div_", "__truediv__", "__itruediv__")

@@ -84,7 +84,7 @@ def _batch_norm(
 ) -> Node | None:
     """A factor and a shift for each channel."""
     if training:
-        raise BoundError("linear bounds need BatchNorm's running statistics; found one in training: call model.eval()")
+        raise BoundError("linear bounds need a norm's running statistics; found one in training: call model.eval()")
     if call.nodes() != (input,):
         return None
     scale = (running_var + eps).rsqrt() * (1 if weight is None else weight)
@@ -98,6 +98,31 @@ def _batch_norm(
         takes_shared=True,
         one_to_one=True,
     )
+
+
+@node_of(torch.batch_norm)
+def _torch_batch_norm(
+    call: Call, input: Any, weight: Any, bias: Any, mean: Any, var: Any, training: bool, *rest: Any
+) -> Node | None:
+    return _batch_norm(call, input, mean, var, weight, bias, training, *rest[:2])
+
+
+@node_of(functional.instance_norm)
+def _instance_norm(
+    call: Call,
+    input: Any,
+    running_mean: Any = None,
+    running_var: Any = None,
+    weight: Any = None,
+    bias: Any = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Node | None:
+    """Affine with running statistics; with the input's own a box, and refused where it would move the running ones."""
+    if running_mean is None:
+        return None
+    return _batch_norm(call, input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
 
 
 @node_of(torch.add, Tensor.add, Tensor.__add__, Tensor.add_, Tensor.__iadd__)
@@ -124,4 +149,5 @@ def _dropout(call: Call, input: Any, p: float = 0.5, training: bool = True, inpl
     return _same(call, input)
 
 
-node_of(functional.dropout, functional.dropout1d, functional.dropout2d, functional.dropout3d)(_dropout)
+node_of(functional.dropout, functional.dropout1d, functional.dropout2d, functional.dropout3d, torch.dropout)(_dropout)
+node_of(functional.alpha_dropout, functional.feature_alpha_dropout)(_same)  # intervals refuse them in training
