@@ -71,8 +71,8 @@ def test_it_reads_well(evaluation):
     assert text.startswith("Evaluation, independent attacks:\n  clean ")
     assert "worst case" in text
     assert f"{100 * evaluation.clean.share:.1f} %" in text
-    failed = Evaluation(**{**vars(evaluation), "checks": (Check("monotone", 1.0, "never rises", "fail"),)})
-    assert "monotone: fail" in repr(failed)
+    failed = Evaluation(**{**vars(evaluation), "checks": (Check("monotone", 1.0, "never rises", "do not trust"),)})
+    assert "monotone: do not trust" in repr(failed)
 
 
 def test_a_data_frame(evaluation):
