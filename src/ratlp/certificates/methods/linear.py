@@ -4,7 +4,9 @@ from torch import Tensor
 
 from ratlp.bounds import Interval, L2Ball, SlopeAscent, linear_margins
 from ratlp.certificates.methods.searched import Searched
-from ratlp.certificates.problem import Balls
+from ratlp.certificates.problem import Balls, Problem
+
+_QUICKEST_ON_PROCESSOR = 16
 
 
 class LinearMethod(Searched):
@@ -24,6 +26,11 @@ class LinearMethod(Searched):
 
     def __init__(self, ascent: SlopeAscent | None = None) -> None:
         self.ascent = ascent
+
+    def batch_size(self, problem: Problem) -> int:
+        """On a processor few, where a batch costs what its dearest sample does, times its size."""
+        on_processor = problem.x.device.type == "cpu"
+        return min(problem.batch_size, _QUICKEST_ON_PROCESSOR) if on_processor else problem.batch_size
 
     def margins(self, balls: Balls, eps: Tensor) -> Tensor:
         """Each difference of logits by the least value of a linear function below it."""

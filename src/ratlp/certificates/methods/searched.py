@@ -34,10 +34,14 @@ class Searched(Method):
             BoundError: It does not.
         """
 
+    def batch_size(self, problem: Problem) -> int:
+        """Samples at once."""
+        return problem.batch_size
+
     def radii(self, problem: Problem, rows: Tensor, known: Tensor, search: RadiusSearch) -> Found:
         """By bisection, batch by batch."""
         self.check(problem.space)
-        for part in rows.split(problem.batch_size):
+        for part in rows.split(self.batch_size(problem)):
             balls = problem.balls(part)
 
             def holds(eps: Tensor, balls: Balls = balls) -> Tensor:
