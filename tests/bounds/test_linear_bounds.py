@@ -309,6 +309,18 @@ def test_chosen_slopes_are_sound_and_never_worse(widths):
     assert all(parameter.grad is None for parameter in net.parameters())
 
 
+def test_chosen_slopes_of_leaky_relus_are_sound():
+    for _ in range(10):
+        net = nn.Sequential(nn.Linear(2, 6), nn.LeakyReLU(0.5), nn.Linear(6, 2)).double()
+        region, y = box(4, 2, eps=2.0), torch.tensor([0, 1, 0, 1])
+        margins = linear_margins(net, region, y, ascent=SlopeAscent())
+        for j in range(2):
+            assert (margins[:, j] <= attacked(net, region, y, j) + EXACT).all()
+        for x in points_of(region, 100):
+            logits = net(x).detach()
+            assert (margins <= logits.gather(1, y[:, None]) - logits + EXACT).all()
+
+
 def test_the_ascent_of_a_net_without_free_slopes_is_its_exact_bound():
     net, region, y = nn.Linear(3, 3).double(), box(2, 3), torch.tensor([0, 1])
     torch.testing.assert_close(linear_margins(net, region, y, ascent=SlopeAscent()), linear_margins(net, region, y))
