@@ -209,6 +209,7 @@ AFFINE = {
     "negate": lambda x: -x,
     "add in place": lambda x: x.clone().add_(1).mul_(2),
     "add and broadcast": lambda x: x + x.mean((2, 3), keepdim=True),
+    "add a multiple": lambda x: torch.add(x, x.roll(1, 3), alpha=3),
     "sum": lambda x: x.sum(1),
     "cumsum": lambda x: x.cumsum(1),
     "matmul": lambda x: x @ torch.arange(8.0, dtype=x.dtype).view(4, 2),
@@ -307,6 +308,24 @@ def test_chosen_slopes_are_sound_and_never_worse(widths):
     for j in range(widths[-1]):
         assert (after[:, j] <= attacked(net, region, y, j) + EXACT).all()
     assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_steps_that_go_astray_lose_nothing():
+    net, region, y = mlp(4, 12, 3), box(6, 4, eps=1.0), torch.arange(6) % 3
+    astray = linear_margins(net, region, y, ascent=SlopeAscent(steps=4, step_size=100.0))
+    assert (astray >= linear_margins(net, region, y) - EXACT).all()
+
+
+def test_chosen_slopes_of_leaky_relus_are_sound():
+    for _ in range(10):
+        net = nn.Sequential(nn.Linear(2, 6), nn.LeakyReLU(0.5), nn.Linear(6, 2)).double()
+        region, y = box(4, 2, eps=2.0), torch.tensor([0, 1, 0, 1])
+        margins = linear_margins(net, region, y, ascent=SlopeAscent())
+        for j in range(2):
+            assert (margins[:, j] <= attacked(net, region, y, j) + EXACT).all()
+        for x in points_of(region, 100):
+            logits = net(x).detach()
+            assert (margins <= logits.gather(1, y[:, None]) - logits + EXACT).all()
 
 
 def test_the_ascent_of_a_net_without_free_slopes_is_its_exact_bound():
