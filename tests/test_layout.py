@@ -7,10 +7,10 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "ratlp"
 LAYERS = [
-    {"errors"},
+    {"errors", "proportions"},
     {"perturbations", "latent", "losses"},
     {"attacks", "bounds"},
-    {"objective", "certificates"},
+    {"objective", "certificates", "evaluation"},
     {"data", "models"},
     {"experiments"},
     {"report"},

@@ -37,3 +37,7 @@ class MissingExtraError(RatlpError, ImportError):
 
 class BoundError(RatlpError, NotImplementedError):
     """A bound or a certificate cannot be given: an operation has no rule, or an assumption is not met."""
+
+
+class SoundnessError(RatlpError, AssertionError):
+    """Certified, attacked and clean accuracy contradict each other: a bug, in a certificate or in an attack."""

@@ -20,8 +20,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ratlp import RATLP
 from ratlp.attacks import PGD
+from ratlp.bounds import IntervalBound
 from ratlp.losses import TRADES, AdversarialOnly
-from ratlp.perturbations import L2, LInf, rms_per_sample
+from ratlp.perturbations import L2, LInf, Propagated, rms_per_sample
 
 BATCH = 20
 Made = tuple[nn.Module, Tensor, Tensor]
@@ -102,6 +103,8 @@ FROM_ZERO = {"maximiser": PGD(steps=3, random_start=False, keep_best=False)}
 INPUT = {"perturbation": LInf(0.1, bounds=(0, 1)), "loss": AdversarialOnly()}
 DIVERGENCE = {"perturbation": FixedStart(0.1), "maximiser": PGD(steps=2), "loss": TRADES()}
 
+BOX = {"perturbation": Propagated(0.05, bounds=(0, 1))}
+
 STEPS = {
     "first layer": options("0"),
     "mid layer": options("2"),
@@ -117,11 +120,19 @@ STEPS = {
     "several layers": options(["1", "3"]),
     "several layers, pgd": options(["1", "3"], **CLIMB),
 }
+BOXES = {
+    "mid layer, propagated": options("2", **BOX),
+    "mid layer, propagated, pgd": options("2", **BOX, **CLIMB),
+    "several layers, propagated": options(["1", "3"], **BOX),
+    "input, interval bound": options("input", **BOX, maximiser=IntervalBound()),
+    "mid layer, interval bound": options("2", **BOX, maximiser=IntervalBound()),
+}
 EACH = {f"blocks, {name}": Case(blocks, step) for name, step in STEPS.items()}
 
 DDP = {
     **EACH,
-    **{f"cnn, {name}": Case(cnn, step) for name, step in STEPS.items()},
+    **{f"cnn, {name}": Case(cnn, step) for name, step in {**STEPS, **BOXES}.items()},
+    "frozen prefix, propagated": Case(cnn, options("3", **BOX), frozen=3),
     "frozen prefix": Case(blocks, options("2"), frozen=2),
     "frozen beyond the layer": Case(blocks, options("1"), frozen=3),
     "accumulated": Case(blocks, options("2", **CLIMB), accumulate=2),

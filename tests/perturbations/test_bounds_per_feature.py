@@ -5,7 +5,6 @@ import torch
 
 from ratlp import RATLP
 from ratlp.errors import InputError
-from ratlp.objective import LinearRamp, Schedule
 from ratlp.perturbations import L2, LInf, Propagated, rms_per_sample
 
 EPS = torch.tensor([5.0, 1000.0, 0.0])
@@ -57,13 +56,6 @@ def test_propagated(point):
     perturbation = Propagated(EPS / 1000, bounds=(LOW, HIGH))
     assert repr(perturbation) == "Propagated(tensor of shape (3,), bounds=(tensor of shape (3,), tensor of shape (3,)))"
     RATLP(model, layer="1", perturbation=perturbation)(point, torch.tensor([0, 1])).loss.backward()
-
-
-def test_a_schedule_needs_a_number():
-    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
-    objective = RATLP(model, layer="0", perturbation=LInf(torch.ones(4)))
-    with pytest.raises(InputError, match="a schedule of eps needs budgets with an eps; found LInf"):
-        Schedule(objective, eps=LinearRamp(over=3))
 
 
 def test_relative_to_a_scale(point):

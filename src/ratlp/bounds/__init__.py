@@ -11,6 +11,7 @@ Interval(lower=tensor([0.]), upper=tensor([2.]))
 """
 
 from ratlp.bounds.interval import Interval, interval_between, margin_lower_bounds, rule, worst_logits
+from ratlp.bounds.linear import L2Ball, SlopeAscent, linear_bounds, linear_margins
 from ratlp.bounds.linear_head import exact_maximum, linf_norm, pair_norms, pairwise_norm, worst_margins
 from ratlp.bounds.lipschitz import LipschitzParts, lipschitz_bound, lipschitz_parts, lipschitz_rule
 from ratlp.bounds.loss_bound import IntervalBound, LossBound
@@ -19,11 +20,15 @@ from ratlp.bounds.norms import Norm
 __all__ = [
     "Interval",
     "IntervalBound",
+    "L2Ball",
     "LipschitzParts",
     "LossBound",
     "Norm",
+    "SlopeAscent",
     "exact_maximum",
     "interval_between",
+    "linear_bounds",
+    "linear_margins",
     "linf_norm",
     "lipschitz_bound",
     "lipschitz_parts",

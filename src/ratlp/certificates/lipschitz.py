@@ -120,7 +120,7 @@ def certify_lipschitz(
     batches = x.split(batch_size)
     if head is None:
         return _by_logits(parts, torch.cat([_logits(model, batch) for batch in batches]), y)
-    return _by_last_layer(parts, head, torch.cat([_features(model, head.module, batch) for batch in batches]), y)
+    return _by_last_layer(parts, head, torch.cat([taken_by(head.module, model, batch) for batch in batches]), y)
 
 
 def _by_logits(parts: LipschitzParts, logits: Tensor, y: Tensor) -> LipschitzCertificate:
@@ -134,10 +134,6 @@ def _by_logits(parts: LipschitzParts, logits: Tensor, y: Tensor) -> LipschitzCer
 
 
 def _by_last_layer(parts: LipschitzParts, head: LastLayer, features: Tensor, y: Tensor) -> LipschitzCertificate:
-    if features.dim() != 2:
-        raise BoundError(
-            f"a classifier's last layer takes [batch, features]; found shape {tuple(features.shape)}: flatten them"
-        )
     bias: Tensor | None = head.module.bias
 
     def radius(lipschitz: float) -> Tensor:
@@ -160,8 +156,17 @@ def _logits(model: nn.Module, x: Tensor) -> Tensor:
     return logits
 
 
-def _features(model: nn.Module, module: nn.Module, x: Tensor) -> Tensor:
-    """What the module takes in a forward."""
+def taken_by(head: nn.Module, model: nn.Module, x: Tensor) -> Tensor:
+    """What a classifier's last layer takes in a forward, `[batch, features]`.
+
+    Raises:
+        BoundError: It takes another shape.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+        >>> taken_by(model[1], model, torch.ones(1, 2, 2))
+        tensor([[1., 1., 1., 1.]])
+    """
     taken: list[Tensor] = []
 
     def keep(own: nn.Module, original: Any, args: Any, kwargs: Any) -> Any:
@@ -169,10 +174,15 @@ def _features(model: nn.Module, module: nn.Module, x: Tensor) -> Tensor:
         return original(*args, **kwargs)
 
     inner = uncompiled(model)
-    handlers = {m: outside_compiled_code(keep if m is module else None) for m in inner.modules()}
+    handlers = {m: outside_compiled_code(keep if m is head else None) for m in inner.modules()}
     with torch.no_grad(), stepping_in(handlers):
         inner(x)
-    return taken[-1]
+    features = taken[-1]
+    if features.dim() != 2:
+        raise BoundError(
+            f"a classifier's last layer takes [batch, features]; found shape {tuple(features.shape)}: flatten them"
+        )
+    return features
 
 
 def _finite(radii: Tensor) -> list[float | None]:

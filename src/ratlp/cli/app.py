@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 import ratlp
+from ratlp.cli.certify import certify_command
 from ratlp.cli.reproduce import reproduce_command
 
 app = typer.Typer(
@@ -31,3 +32,4 @@ def _options(
 
 
 app.command("reproduce")(reproduce_command)
+app.command("certify")(certify_command)

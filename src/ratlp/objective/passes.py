@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ratlp.bounds.interval import Statistics, supplied
+from ratlp.errors import BoundError
 from ratlp.latent import Cut, Recording
 from ratlp.latent.buffers import Buffer
 from ratlp.latent.calls import is_compiled, outside_compiled_code, stepping_in
+from ratlp.latent.parameters import is_sharded
 from ratlp.objective.adversarial_pass import AdversarialPass, RandomState
 
 Move = Callable[[Tensor], Tensor]
@@ -37,7 +39,15 @@ class Conditions:
         """The context of a pass of intervals: the clean batch's statistics and dropout masks, no compiled code.
 
         What comes out contains the clean pass's own values.
+
+        Raises:
+            BoundError: Parameters are sharded: they stand only while their module runs on ordinary tensors.
         """
+        if is_sharded(self.model):
+            raise BoundError(
+                "bounds need whole parameters; found some that fully_shard has sharded: use DistributedDataParallel, "
+                "or a budget on the latent, such as LInf, with a maximiser"
+            )
         compiled = {module: outside_compiled_code(None) for module in self.model.modules() if is_compiled(module)}
         as_clean = AdversarialPass(same_dropout=True)
         with (

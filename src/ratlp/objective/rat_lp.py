@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -164,7 +165,8 @@ class RATLP(nn.Module):
             self._cut = Cut(self.model, self._names)
         self._cut.rehearse(inputs)
         before = RandomState(first_input(inputs))
-        with BatchStatistics.of(self.model, when=self._uses_intervals) as statistics:
+        statistics = BatchStatistics()
+        with statistics if self._uses_intervals else nullcontext():
             recording = self._cut.encode(inputs)
             in_f = len(statistics.found)
             taps = tuple(name for name in self._names if name != recording.name)

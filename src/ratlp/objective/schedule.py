@@ -1,8 +1,9 @@
 """Budgets and weights that grow while a model trains."""
 
-import math
 from abc import ABC, abstractmethod
 from typing import Any
+
+from torch import Tensor
 
 from ratlp.errors import InputError
 from ratlp.objective.rat_lp import RATLP
@@ -101,7 +102,7 @@ class Schedule:
         self._step = 0
         # One budget may serve several layers.
         budgets = {id(set_): set_ for set_ in objective.perturbations.values()} if eps is not None else {}
-        self._budgets: list[tuple[Any, float]] = [(set_, _eps_of(set_)) for set_ in budgets.values()]
+        self._budgets: list[tuple[Any, float | Tensor]] = [(set_, _eps_of(set_)) for set_ in budgets.values()]
         self._final_weight = objective.weight
         self._apply()
 
@@ -127,8 +128,9 @@ class Schedule:
             self._objective.weight = self._final_weight * self._weight(self._step)
 
 
-def _eps_of(budget: Perturbation) -> float:
+def _eps_of(budget: Perturbation) -> float | Tensor:
+    """Of all coordinates, or one for each feature."""
     eps = getattr(budget, "eps", None)
-    if not isinstance(eps, float) or not math.isfinite(eps):
+    if not isinstance(eps, float | Tensor):
         raise InputError(f"a schedule of eps needs budgets with an eps; found {budget}: leave eps out, or use LInf")
     return eps

@@ -34,8 +34,9 @@ class Box(PerturbationSet):
 
     def linear_maximum(self, gradient: Tensor, point: Tensor) -> Tensor:
         """To the upper edge where the gradient is positive, to the lower where it is negative; 0 where it is 0."""
-        edge = torch.where(gradient > 0, self.upper, torch.where(gradient < 0, self.lower, point))
-        return (edge - point).detach().to(point.dtype)
+        sign = gradient.sign()
+        up, down = self.upper.detach() - point, self.lower.detach() - point
+        return (sign.clamp(min=0) * up - sign.clamp(max=0) * down).to(point.dtype)
 
     def project(self, delta: Tensor, point: Tensor) -> Tensor:
         """Each coordinate to the nearest edge where it is beyond one."""
@@ -47,11 +48,15 @@ class Box(PerturbationSet):
         return (lower + torch.rand_like(point) * (upper - lower) - point).to(point.dtype)
 
     def moved(self, point: Tensor, delta: Tensor) -> Tensor:
-        """Point + share * (edge - point), with the share that makes it point + delta."""
-        edge = torch.where(delta > 0, self.upper, self.lower).to(point.dtype)
-        way = edge - point
-        share = torch.where(way == 0, 0, delta / torch.where(way == 0, 1, way)).detach()
-        return point + share * way
+        """Point + share * (edge - point), with the share that makes it point + delta; at most 1.
+
+        Where the point has moved already, as after a layer that is perturbed too, it stays in the box so.
+        """
+        # By lerp: torch.where is many times slower on a CPU, and twice more in the backward pass.
+        lower, upper = self.lower.to(point.dtype), self.upper.to(point.dtype)
+        edge = torch.lerp(lower, upper, delta.sign().clamp(min=0))
+        share = delta / (edge.detach() - point.detach())
+        return torch.lerp(point, edge, share.nan_to_num_(nan=0.0, posinf=1.0, neginf=1.0).clamp_(0, 1))
 
     def edges(self, point: Tensor) -> Edges:
         """The edges."""

@@ -15,8 +15,9 @@ class Propagated(Perturbation):
 
     The ball { x + e : ||e||_inf <= eps }, kept within `bounds`, is pushed through f by interval arithmetic. The box
     contains every latent that an attack on the input can reach, each coordinate with a radius of its own. An encoder
-    that rescales its latents rescales the box, so the budget cannot be escaped; and a net that withstands the box
-    withstands the input attack. Relatives: interval training, which bounds the rest of the net too (IBP, Gowal et
+    that rescales its latents rescales the box, so the budget cannot be escaped; and a net that withstands every point
+    of the box withstands the input attack, where all that the rest of the net sees comes through the layer (a skip
+    connection around it does not). Relatives: interval training, which bounds the rest of the net too (IBP, Gowal et
     al., arXiv 1810.12715: the same set with `maximiser=IntervalBound()`), COLT (Balunovic and Vechev, 2020) and TAPS
     (Mao et al., arXiv 2305.04574).
 

@@ -12,7 +12,19 @@ goes to its rule, one small function in one of this package's files.
 True
 """
 
-from ratlp.bounds.interval import arithmetic, elementwise, linear, normalisation, reductions, shapes  # noqa: F401
+from ratlp.bounds.interval import (  # noqa: F401
+    arithmetic,
+    attention,
+    dropout,
+    elementwise,
+    linear,
+    normalisation,
+    order,
+    reductions,
+    relu,
+    shapes,
+    softmax,
+)
 from ratlp.bounds.interval.batch_statistics import BatchStatistics, Statistics, supplied
 from ratlp.bounds.interval.tensor import AffineMap, Interval, interval_between, rule
 from ratlp.bounds.interval.worst_case import margin_lower_bounds, worst_logits

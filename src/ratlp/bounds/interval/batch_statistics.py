@@ -5,10 +5,12 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from ratlp.bounds.interval.tensor import Interval
 from ratlp.errors import BoundError
 
 _BATCH_NORM = (functional.batch_norm, torch.batch_norm)
@@ -47,26 +49,28 @@ class BatchStatistics(TorchFunctionMode):
         super().__init__()
         self.found: list[Statistics] = []
 
-    @classmethod
-    @contextmanager
-    def of(cls, model: nn.Module, *, when: bool) -> Iterator["BatchStatistics"]:
-        """Open it only where it is needed, for it slows every call of torch a little: in training, if `when`."""
-        statistics = cls()
-        with statistics if when and model.training else nullcontext():
-            yield statistics
-
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Run the function; note the statistics of a batch_norm in training."""
         kwargs = kwargs or {}
-        if func in _BATCH_NORM:
-            _note(self.found, *args, **kwargs)
+        if func in _BATCH_NORM and _normalised_by_batch(*args, **kwargs):
+            self.found.append(_statistics(args[0] if args else kwargs["input"]))
         return func(*args, **kwargs)
 
 
-def _note(
-    found: list[Statistics],
+def _statistics(input: Tensor) -> Statistics:
+    # Saved outside activation checkpoints, which would miss them when they run again without this mode.
+    with saved_tensors_hooks(_itself, _itself):
+        variance, mean = torch.var_mean(input, [0, *range(2, input.dim())], correction=0)
+    return Statistics(mean, variance)
+
+
+def _itself(tensor: Tensor) -> Tensor:
+    return tensor
+
+
+def _normalised_by_batch(
     input: Tensor,
     running_mean: Tensor | None,
     running_var: Tensor | None = None,
@@ -75,26 +79,45 @@ def _note(
     training: bool = False,
     *rest: Any,
     **options: Any,
-) -> None:
-    if training:
-        variance, mean = torch.var_mean(input, [0, *range(2, input.dim())], correction=0)
-        found.append(Statistics(mean, variance))
+) -> bool:
+    return training and not _in_backward()
 
 
-class _Supply:
-    """What the interval rule of BatchNorm takes its statistics from, at the moment."""
+def _in_backward() -> bool:
+    """Whether a backward pass is under way, in which activation checkpoints run parts of the forward again."""
+    return bool(torch._C._current_graph_task_id() != -1)
 
-    left: list[Statistics] | None = None
+
+class _Supply(TorchFunctionMode):
+    """Counts the calls of BatchNorm: one on an ordinary tensor, beside the intervals, has its statistics too."""
+
+    current: "_Supply | None" = None
+
+    def __init__(self, statistics: Sequence[Statistics]) -> None:
+        super().__init__()
+        self.left = list(statistics)
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run the function; intervals take their statistics in its rule."""
+        kwargs = kwargs or {}
+        if func in _BATCH_NORM and _normalised_by_batch(*args, **kwargs):
+            input = args[0] if args else kwargs["input"]
+            if not isinstance(input, Interval):
+                next_statistics(input.shape[1])
+        return func(*args, **kwargs)
 
 
 @contextmanager
 def supplied(statistics: Sequence[Statistics]) -> Iterator[None]:
     """While open, intervals are normalised with these statistics, each call with its own, in order."""
-    before, _Supply.left = _Supply.left, list(statistics)
+    before, _Supply.current = _Supply.current, _Supply(statistics)
     try:
-        yield
+        with _Supply.current if statistics else nullcontext():
+            yield
     finally:
-        _Supply.left = before
+        _Supply.current = before
 
 
 def next_statistics(channels: int) -> Statistics:
@@ -103,8 +126,14 @@ def next_statistics(channels: int) -> Statistics:
     Raises:
         BoundError: None were recorded, or the forward takes another path than the clean one.
     """
-    if _Supply.left and len(_Supply.left[0].mean) == channels:
-        return _Supply.left.pop(0)
+    if _in_backward():
+        raise BoundError(
+            "bounds through an activation checkpoint need a forward that can be run again; found a BatchNorm in "
+            "training in one: leave it out of the checkpoint, or freeze it by its eval()"
+        )
+    left = _Supply.current.left if _Supply.current is not None else []
+    if left and len(left[0].mean) == channels:
+        return left.pop(0)
     raise BoundError(
         "BatchNorm in training depends on the whole batch; found no statistics of the clean batch for it: "
         "call model.eval() for bounds, or train through ratlp.RATLP, which records them"

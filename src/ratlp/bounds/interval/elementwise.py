@@ -1,5 +1,6 @@
 """Rules of functions of one coordinate: rising ones, and those that fall to one lowest point and rise after it."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -11,25 +12,26 @@ from ratlp.bounds.interval.tensor import Interval, rule
 from ratlp.errors import BoundError
 
 _RISING = (
-    *(torch.relu, Tensor.relu, functional.relu6, functional.hardtanh, functional.hardsigmoid),
     *(torch.sigmoid, Tensor.sigmoid, functional.sigmoid, torch.tanh, Tensor.tanh, functional.tanh),
     *(torch.exp, Tensor.exp, torch.log, Tensor.log, torch.log1p, Tensor.log1p, torch.expm1, Tensor.expm1),
     *(torch.sqrt, Tensor.sqrt, torch.erf, Tensor.erf, torch.atan, Tensor.atan, torch.arctan, torch.special.expit),
-    *(functional.softplus, functional.softsign, functional.logsigmoid, functional.selu, torch.selu),
-    *(functional.tanhshrink, functional.softshrink, functional.hardshrink, torch.sign, Tensor.sign),
-    *(torch.floor, Tensor.floor, torch.ceil, Tensor.ceil, torch.round, Tensor.round, torch.asinh, Tensor.asinh),
-    *(torch.cumsum, Tensor.cumsum),
+    *(torch.exp2, Tensor.exp2, torch.log2, Tensor.log2, torch.log10, Tensor.log10, torch.sinh, Tensor.sinh),
+    *(functional.softsign, functional.logsigmoid, torch.selu, torch.asinh, Tensor.asinh),
+    *(functional.tanhshrink, functional.softshrink, functional.hardshrink),
+    *(torch.floor, Tensor.floor, torch.ceil, Tensor.ceil, torch.round, Tensor.round),
+    *(torch.cumsum, Tensor.cumsum),  # in every coordinate that it adds
 )
+_RISING_WITH_INPLACE = (functional.relu6, functional.hardtanh, functional.hardsigmoid, functional.selu)
 _IN_PLACE = {
-    Tensor.relu_: torch.relu,
-    torch.relu_: torch.relu,
     Tensor.sigmoid_: torch.sigmoid,
     torch.sigmoid_: torch.sigmoid,
     Tensor.tanh_: torch.tanh,
     torch.tanh_: torch.tanh,
     Tensor.exp_: torch.exp,
+    torch.exp_: torch.exp,
+    Tensor.sqrt_: torch.sqrt,
+    torch.sqrt_: torch.sqrt,
     torch.selu_: torch.selu,
-    functional.relu_: torch.relu,
 }
 # The lowest point of each, to double precision; flat there, so that the value is exact to rounding.
 _SILU, _GELU, _GELU_TANH, _MISH = -1.2784645427610738, -0.7517915246935645, -0.7524614220710163, -1.1924312145022138
@@ -53,45 +55,48 @@ def valley(function: Callable[[Tensor], Tensor], x: Interval, *, lowest: float) 
     return Interval(function(nearest), torch.maximum(at_lower, at_upper))
 
 
-def _register_rising(function: Any) -> None:
+def with_inplace(function: Any, bound: Callable[..., Interval]) -> None:
+    """Register `bound(input, **options)` for a function that has the option `inplace`, by name or by place."""
+    signature = inspect.signature(function)
+
     @rule(function)
-    def apply(input: Interval, *args: Any, inplace: bool = False, **kwargs: Any) -> Interval:
-        found = rising(function, input, *args, **kwargs)
-        return input.overwrite(found) if inplace else found
+    def apply(*args: Any, **kwargs: Any) -> Interval:
+        options = signature.bind(*args, **kwargs).arguments
+        input, inplace = options.pop("input"), options.pop("inplace", False)
+        found = bound(input, **options)
+        return input.overwrite(found) if inplace and found is not input else found
 
 
-for _function in _RISING:
-    _register_rising(_function)
+def _register_rising(function: Any) -> None:
+    rule(function)(lambda input, *args, **kwargs: rising(function, input, *args, **kwargs))
+
+
+def _register_rising_with_inplace(function: Any) -> None:
+    with_inplace(function, lambda input, **options: rising(function, input, **options))
 
 
 def _register_in_place(in_place: Any, function: Any) -> None:
     rule(in_place)(lambda input: input.overwrite(rising(function, input)))
 
 
+for _function in _RISING:
+    _register_rising(_function)
+for _function in _RISING_WITH_INPLACE:
+    _register_rising_with_inplace(_function)
 for _in_place, _function in _IN_PLACE.items():
     _register_in_place(_in_place, _function)
 
 
-def _registered_valley(function: Callable[[Tensor], Tensor], lowest: float) -> Any:
-    def apply(input: Interval, inplace: bool = False) -> Interval:
-        found = valley(function, input, lowest=lowest)
-        return input.overwrite(found) if inplace else found
-
-    return apply
+def _valley_of(function: Callable[[Tensor], Tensor], lowest: float) -> Callable[[Interval], Interval]:
+    return lambda input: valley(function, input, lowest=lowest)
 
 
-rule(functional.silu)(_registered_valley(functional.silu, _SILU))
-rule(functional.mish)(_registered_valley(functional.mish, _MISH))
-rule(functional.hardswish)(_registered_valley(functional.hardswish, -1.5))
-rule(torch.square, Tensor.square)(_registered_valley(torch.square, 0.0))
-rule(torch.abs, Tensor.abs, torch.absolute, Tensor.__abs__)(_registered_valley(torch.abs, 0.0))
-rule(torch.cosh)(_registered_valley(torch.cosh, 0.0))
-
-
-@rule(functional.relu)
-def _relu(input: Interval, inplace: bool = False) -> Interval:
-    found = rising(torch.relu, input)
-    return input.overwrite(found) if inplace else found
+with_inplace(functional.silu, _valley_of(functional.silu, _SILU))
+with_inplace(functional.mish, _valley_of(functional.mish, _MISH))
+with_inplace(functional.hardswish, _valley_of(functional.hardswish, -1.5))
+rule(torch.square, Tensor.square)(_valley_of(torch.square, 0.0))
+rule(torch.abs, Tensor.abs, torch.absolute, Tensor.absolute, Tensor.__abs__)(_valley_of(torch.abs, 0.0))
+rule(torch.cosh, Tensor.cosh)(_valley_of(torch.cosh, 0.0))
 
 
 @rule(functional.gelu)
@@ -100,19 +105,49 @@ def _gelu(input: Interval, *, approximate: str = "none") -> Interval:
     return valley(lambda x: functional.gelu(x, approximate=approximate), input, lowest=lowest)
 
 
-def _register_with_slope(function: Callable[..., Tensor], name: str, default: float) -> None:
-    @rule(function)
-    def apply(input: Interval, slope: float = default, inplace: bool = False, **kwargs: Any) -> Interval:
-        slope = kwargs.get(name, slope)
+@rule(torch.sign, Tensor.sign, torch.sgn, Tensor.sgn)
+def _sign(input: Interval) -> Interval:
+    """Of a bound that is not a number, not 0, as torch has it: nothing is known there."""
+    return Interval(*(torch.where(x.isnan(), x, x.sign()) for x in input.bounds))
+
+
+@rule(functional.softplus)
+def _softplus(input: Interval, beta: float = 1, threshold: float = 20) -> Interval:
+    """Rises, but for a step down where torch goes over to x itself, at beta x = threshold."""
+    if beta <= 0:
+        raise BoundError(f"softplus needs beta > 0 for interval bounds; found {beta}")
+    step = threshold / beta
+    found = rising(functional.softplus, input, beta, threshold)
+    over_step = (input.lower <= step) & (step < input.upper)
+    top = functional.softplus(torch.tensor(step, dtype=input.dtype), beta, threshold + 1).item()
+    return Interval(
+        torch.where(over_step, found.lower.clamp(max=step), found.lower),
+        torch.where(over_step, found.upper.clamp(min=top), found.upper),
+    )
+
+
+def _with_slope(function: Callable[..., Tensor], name: str, default: float) -> None:
+    def bound(input: Interval, **options: Any) -> Interval:
+        slope = options.get(name, default)
         if slope < 0:
             raise BoundError(f"{name} must be >= 0 for interval bounds; found {slope}")
-        found = rising(function, input, slope)
-        return input.overwrite(found) if inplace else found
+        return rising(function, input, slope)
+
+    with_inplace(function, bound)
 
 
-_register_with_slope(functional.leaky_relu, "negative_slope", 0.01)
-_register_with_slope(functional.elu, "alpha", 1.0)
-_register_with_slope(functional.celu, "alpha", 1.0)
+_with_slope(functional.leaky_relu, "negative_slope", 0.01)
+_with_slope(functional.elu, "alpha", 1.0)
+_with_slope(functional.celu, "alpha", 1.0)
+
+
+def _rrelu(input: Interval, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False) -> Interval:
+    if training:
+        raise BoundError("rrelu draws its slopes in training; found training=True: call model.eval() for bounds")
+    return rising(functional.leaky_relu, input, (lower + upper) / 2)
+
+
+with_inplace(functional.rrelu, _rrelu)
 
 
 @rule(functional.prelu, torch.prelu, Tensor.prelu)
@@ -123,47 +158,31 @@ def _prelu(input: Interval, weight: Tensor) -> Interval:
     return Interval(torch.where(around_zero, lower.clamp(max=0), lower), upper)
 
 
-@rule(functional.threshold)
-def _threshold(input: Interval, threshold: float, value: float, inplace: bool = False) -> Interval:
+def _threshold(input: Interval, threshold: float, value: float) -> Interval:
     if value > threshold:
         raise BoundError(f"a threshold's value must be <= the threshold; found {value} and {threshold}")
-    found = rising(functional.threshold, input, threshold, value)
-    return input.overwrite(found) if inplace else found
+    return rising(functional.threshold, input, threshold, value)
+
+
+with_inplace(functional.threshold, _threshold)
 
 
 @rule(torch.clamp, Tensor.clamp, torch.clip, Tensor.clip)
-def _clamp(input: Interval, min: Any = None, max: Any = None) -> Interval:
-    if isinstance(min, Interval) or isinstance(max, Interval):
-        raise BoundError("the bounds of clamp must be constants; found intervals: use torch.maximum and torch.minimum")
+def clamp(input: Interval, min: Any = None, max: Any = None) -> Interval:
+    """Between constants."""
     return rising(torch.clamp, input, min, max)
 
 
 @rule(torch.clamp_min, Tensor.clamp_min)
 def _clamp_min(input: Interval, min: Any) -> Interval:
-    return _clamp(input, min=min)
+    return clamp(input, min=min)
 
 
 @rule(torch.clamp_max, Tensor.clamp_max)
 def _clamp_max(input: Interval, max: Any) -> Interval:
-    return _clamp(input, max=max)
+    return clamp(input, max=max)
 
 
-@rule(torch.sort, Tensor.sort)
-def _sort(input: Interval, dim: int = -1, descending: bool = False) -> tuple[Interval, None]:
-    """The k-th smallest of coordinates that rise does not fall; there is no one order, so no indices."""
-    return Interval(*(torch.sort(x, dim=dim, descending=descending).values for x in input.bounds)), None
-
-
-def _register_dropout(function: Callable[..., Tensor]) -> None:
-    @rule(function)
-    def dropout(input: Interval, p: float = 0.5, training: bool = True, inplace: bool = False) -> Interval:
-        """One mask for both bounds, drawn anew: in training the box belongs to that mask."""
-        if not training or p == 0:
-            return input
-        kept = function(torch.ones_like(input.centre), p, True)
-        found = input.mapped(lambda x: x * kept)
-        return input.overwrite(found) if inplace else found
-
-
-for _function in (functional.dropout, functional.dropout1d, functional.dropout2d, functional.dropout3d):
-    _register_dropout(_function)
+@rule(Tensor.clamp_, Tensor.clip_)
+def _clamp_in_place(input: Interval, min: Any = None, max: Any = None) -> Interval:
+    return input.overwrite(clamp(input, min, max))

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ratlp.bounds.interval.tensor import AffineMap, Interval, rule
+from ratlp.errors import BoundError
 
 Product = Callable[[Tensor, Tensor], Tensor]
 
@@ -27,24 +28,29 @@ def bilinear(product: Product, a: Tensor, b: Tensor) -> Interval:
         radius = product(a.centre.abs(), b.radius) + product(a.radius, b.centre.abs() + b.radius)
         return Interval.of_ball(product(a.centre, b.centre), radius)
     if isinstance(a, Interval):
-        return Interval.of_ball(product(a.centre, b), product(a.radius, b.abs()))
+        return Interval.of_ball(product(a.centre, b), product(a.radius, _size(b)))
     assert isinstance(b, Interval)
-    return Interval.of_ball(product(a, b.centre), product(a.abs(), b.radius))
+    return Interval.of_ball(product(a, b.centre), product(_size(a), b.radius))
 
 
-@rule(functional.linear)
+def _size(factor: Tensor) -> Tensor:
+    """|factor|; masks, which have no absolute value, as they are."""
+    return factor if factor.dtype == torch.bool else factor.abs()
+
+
+@rule(functional.linear, anywhere=True)
 def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if not isinstance(input, Interval) or isinstance(weight, Interval) or isinstance(bias, Interval):
         found = bilinear(functional.linear, input, weight)
         return found if bias is None else found + bias
     centre, radius = input.ball
     found = Interval.of_ball(functional.linear(centre, weight, bias), functional.linear(radius, weight.abs()))
-    found.affine_of = AffineMap(input, weight, bias)
+    found.affine_of = AffineMap(weight, radius)
     return found
 
 
 def _convolution(function: Callable[..., Tensor]) -> None:
-    @rule(function)
+    @rule(function, anywhere=True)
     def convolution(input: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, **kwargs: Any) -> Tensor:
         if not isinstance(input, Interval) or isinstance(weight, Interval) or isinstance(bias, Interval):
             found = bilinear(lambda x, w: function(x, w, None, *args, **kwargs), input, weight)
@@ -62,31 +68,60 @@ for _function in (
     _convolution(_function)
 
 
-@rule(torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.mm, Tensor.mm, torch.bmm, Tensor.bmm)
-def _matmul(input: Tensor, other: Tensor) -> Interval:
-    return bilinear(torch.matmul, input, other)
+def _product(*functions: Any) -> None:
+    @rule(*functions, anywhere=True)
+    def product(input: Tensor, other: Tensor) -> Interval:
+        return bilinear(functions[0], input, other)
 
 
-@rule(Tensor.__rmatmul__)
+_product(torch.matmul, Tensor.matmul, Tensor.__matmul__)
+_product(torch.mm, Tensor.mm)
+_product(torch.bmm, Tensor.bmm)
+
+
+@rule(torch.mv, Tensor.mv, anywhere=True)
+def _mv(input: Tensor, vec: Tensor) -> Interval:
+    return bilinear(torch.mv, input, vec)
+
+
+@rule(torch.dot, Tensor.dot, torch.inner, Tensor.inner, anywhere=True)
+def _inner(input: Tensor, other: Tensor) -> Interval:
+    return bilinear(torch.inner, input, other)
+
+
+@rule(torch.outer, Tensor.outer, anywhere=True)
+def _outer(input: Tensor, vec2: Tensor) -> Interval:
+    return bilinear(torch.outer, input, vec2)
+
+
+@rule(Tensor.__rmatmul__, anywhere=True)
 def _rmatmul(input: Tensor, other: Tensor) -> Interval:
     return bilinear(torch.matmul, other, input)
 
 
-@rule(torch.addmm, Tensor.addmm, torch.baddbmm, Tensor.baddbmm)
-def _addmm(input: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    return beta * input + alpha * torch.matmul(a, b)
+@rule(torch.addmm, Tensor.addmm, anywhere=True)
+def _addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    return beta * input + alpha * torch.matmul(mat1, mat2)
 
 
-@rule(torch.einsum)
+@rule(torch.baddbmm, Tensor.baddbmm, anywhere=True)
+def _baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    return beta * input + alpha * torch.matmul(batch1, batch2)
+
+
+@rule(torch.einsum, anywhere=True)
 def _einsum(equation: str, *operands: Any) -> Tensor:
     given = operands[0] if isinstance(operands[0], list | tuple) else operands
     if len(given) == 1:
         return given[0].mapped(lambda x: torch.einsum(equation, x))  # type: ignore[no-any-return]
-    a, b = given
-    return bilinear(lambda x, y: torch.einsum(equation, x, y), a, b)
+    if len(given) != 2 or not isinstance(equation, str):
+        raise BoundError(
+            f"einsum has an interval rule for an equation of one or two operands; found {len(given)}: multiply in pairs"
+        )
+    return bilinear(lambda x, y: torch.einsum(equation, x, y), *given)
 
 
-@rule(functional.bilinear)
-def _bilinear(a: Tensor, b: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    products = a.unsqueeze(-1) * b.unsqueeze(-2)
+@rule(functional.bilinear, anywhere=True)
+def _bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    products = input1.unsqueeze(-1) * input2.unsqueeze(-2)
     return functional.linear(products.flatten(-2), weight.flatten(1), bias)

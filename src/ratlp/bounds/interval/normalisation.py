@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from ratlp.bounds.interval.tensor import Interval, rule
 from ratlp.errors import BoundError
 
 
-@rule(functional.batch_norm, torch.batch_norm)
+@rule(functional.batch_norm)
 def batch_norm(
     input: Interval,
     running_mean: Tensor | None,
@@ -34,10 +35,31 @@ def batch_norm(
         mean, variance = running_mean, running_var
     else:
         raise BoundError("batch_norm needs running statistics in evaluation; found none")
-    scale = (variance + eps).rsqrt() * (1 if weight is None else weight)
+    return _channelwise(input, mean, variance + eps, weight, bias)
+
+
+@rule(torch.batch_norm)
+def _torch_batch_norm(
+    input: Interval,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool,
+) -> Interval:
+    return batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+def _channelwise(
+    input: Interval, mean: Tensor, variance: Tensor, weight: Tensor | None, bias: Tensor | None
+) -> Interval:
+    scale = variance.rsqrt() if weight is None else variance.rsqrt() * weight
     shift = -mean * scale if bias is None else bias - mean * scale
     shape = (-1, *[1] * (input.dim() - 2))
-    scale, shift = scale.view(shape), shift.view(shape)
+    scale, shift = (part.to(input.dtype).view(shape) for part in (scale, shift))
     return Interval.of_ball(torch.addcmul(shift, input.centre, scale), input.radius * scale.abs())
 
 
@@ -51,16 +73,17 @@ def _layer_norm(
     cudnn_enable: bool = True,
 ) -> Tensor:
     axes = tuple(range(-len(normalized_shape), 0))
-    return _affine(_over_length(_centred(input, axes), axes, eps), weight, bias)
+    return _affine(_over_length(_centred(input, axes), axes, _root_mean(input, axes, eps)), weight, bias)
 
 
 @rule(functional.rms_norm, torch.rms_norm)
 def _rms_norm(
     input: Interval, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
-    eps = torch.finfo(input.dtype).eps if eps is None else eps
+    if eps is None:  # as torch, which computes halves in float32
+        eps = torch.finfo(torch.float64 if input.dtype == torch.float64 else torch.float32).eps
     axes = tuple(range(-len(normalized_shape), 0))
-    return _affine(_over_length(input, axes, eps), weight, None)
+    return _affine(_over_length(input, axes, _root_mean(input, axes, eps)), weight, None)
 
 
 @rule(functional.group_norm, torch.group_norm)
@@ -73,9 +96,54 @@ def _group_norm(
     cudnn_enabled: bool = True,
 ) -> Tensor:
     groups = input.mapped(lambda x: x.reshape(x.shape[0], num_groups, -1))
-    normal = _over_length(_centred(groups, (-1,)), (-1,), eps).mapped(lambda x: x.reshape(input.shape))
+    normal = _over_length(_centred(groups, (-1,)), (-1,), _root_mean(groups, (-1,), eps))
     shape = (-1, *[1] * (input.dim() - 2))
-    return _affine(normal, *(None if part is None else part.view(shape) for part in (weight, bias)))
+    return _affine(
+        normal.reshape(input.shape), *(None if part is None else part.view(shape) for part in (weight, bias))
+    )
+
+
+@rule(functional.instance_norm)
+def _instance_norm(
+    input: Interval,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    if not use_input_stats and running_mean is not None and running_var is not None:
+        return _channelwise(input, running_mean, running_var + eps, weight, bias)
+    return functional.group_norm(input, input.shape[1], weight, bias, eps)
+
+
+@rule(functional.normalize)
+def _normalize(input: Interval, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: None = None) -> Tensor:
+    """It rises in x_i and falls in the absolute values of the others."""
+    if p != 2 or not isinstance(dim, int):
+        raise BoundError(f"normalize has an interval rule for p=2 and one dim; found p={p}, dim={dim}")
+    found = _over_length(
+        input.mapped(lambda x: x.movedim(dim, -1)), (-1,), lambda squares: squares.sqrt().clamp(min=eps)
+    )
+    return found.mapped(lambda x: x.movedim(-1, dim))
+
+
+@rule(torch.var, Tensor.var)
+def _var(
+    input: Interval, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
+) -> Tensor:
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    axes = tuple(range(input.dim())) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    count = math.prod(input.shape[axis] for axis in axes) - (int(unbiased) if correction is None else correction)
+    return _centred(input, axes).square().sum(axes, keepdim) / max(count, 0)
+
+
+@rule(torch.std, Tensor.std)
+def _std(input: Interval, *args: Any, **kwargs: Any) -> Tensor:
+    return _var(input, *args, **kwargs).sqrt()
 
 
 def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
@@ -91,21 +159,25 @@ def _centred(x: Interval, axes: tuple[int, ...]) -> Interval:
     return Interval.of_ball(centre - centre.mean(axes, keepdim=True), (1 - 1 / n) * radius + others / n)
 
 
-def _over_length(x: Interval, axes: tuple[int, ...], eps: float) -> Interval:
-    """x_i / sqrt(mean of x_j^2 + eps).
+def _root_mean(x: Tensor, axes: tuple[int, ...], eps: float) -> Callable[[Tensor], Tensor]:
+    n = math.prod(x.shape[axis] for axis in axes)
+    return lambda squares: (squares / n + eps).sqrt()
+
+
+def _over_length(x: Interval, axes: tuple[int, ...], length: Callable[[Tensor], Tensor]) -> Interval:
+    """x_i / length(sum of x_j^2), for a length that grows at most as the root of the sum.
 
     It rises in x_i. With the squares of the others anywhere between their bounds, independent of each other, the
     ends are reached at an end of x_i and at the smallest or largest sum of the others' squares, whichever takes the
     quotient further out.
     """
-    n = math.prod(x.shape[axis] for axis in axes)
     lower, upper = x.bounds
     smallest = torch.zeros_like(lower).clamp(lower, upper).square()
     largest = torch.maximum(lower.abs(), upper.abs()).square()
     fewest, most = (_sum_of_others(squares, axes) for squares in (smallest, largest))
 
     def quotient(end: Tensor, others: Tensor) -> Tensor:
-        return end / ((end.square() + others) / n + eps).sqrt()
+        return end / length(end.square() + others)
 
     return Interval(
         torch.where(lower < 0, quotient(lower, fewest), quotient(lower, most)),
@@ -121,53 +193,3 @@ def _sum_of_others(squares: Tensor, axes: tuple[int, ...]) -> Tensor:
     before = torch.cat([nothing, flat.cumsum(-1)[..., :-1]], -1)
     after = torch.cat([flat.flip(-1).cumsum(-1).flip(-1)[..., 1:], nothing], -1)
     return (before + after).view(squares.shape)
-
-
-def _excluding(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """A running function over the last axis, of what comes before each coordinate and of what comes after it."""
-    nothing = torch.full_like(x[..., :1], -math.inf)
-    before = torch.cat([nothing, function(x)[..., :-1]], -1)
-    after = torch.cat([function(x.flip(-1)).flip(-1)[..., 1:], nothing], -1)
-    return before, after
-
-
-@rule(functional.softmax, torch.softmax, Tensor.softmax)
-def softmax(input: Interval, dim: int = -1, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Interval:
-    """p_i rises in its own logit and falls in every other one, so both ends are reached."""
-    return Interval(*(x.exp() for x in log_softmax(input, dim, _stacklevel, dtype).bounds))
-
-
-@rule(functional.log_softmax, torch.log_softmax, Tensor.log_softmax)
-def log_softmax(input: Interval, dim: int = -1, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Interval:
-    """-log(1 + exp(log sum over j != i of exp(x_j) - x_i)), at both ends."""
-    lower, upper = (x.to(dtype or x.dtype).movedim(dim, -1) for x in input.bounds)
-
-    def value(own: Tensor, others: Tensor) -> Tensor:
-        before, after = _excluding(lambda x: torch.logcumsumexp(x, -1), others)
-        return functional.logsigmoid(own - torch.logaddexp(before, after))
-
-    return Interval(value(lower, upper).movedim(-1, dim), value(upper, lower).movedim(-1, dim))
-
-
-@rule(functional.scaled_dot_product_attention)
-def _attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    *,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> Tensor:
-    """As in its definition: softmax(q k^T scale + mask) v."""
-    if enable_gqa:
-        groups = query.shape[-3] // key.shape[-3]
-        key, value = (x.repeat_interleave(groups, -3) for x in (key, value))
-    scores = torch.matmul(query, key.transpose(-2, -1)) * (query.shape[-1] ** -0.5 if scale is None else scale)
-    if is_causal:
-        attn_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-    if attn_mask is not None:
-        scores = scores.masked_fill(~attn_mask, -math.inf) if attn_mask.dtype == torch.bool else scores + attn_mask
-    return torch.matmul(functional.dropout(functional.softmax(scores, -1), dropout_p), value)

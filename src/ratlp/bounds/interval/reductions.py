@@ -1,4 +1,4 @@
-"""Rules of sums, means and largest values over axes, and of pooling."""
+"""Rules of sums, means, norms and largest values over axes, and of pooling."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,19 +7,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ratlp.bounds.interval.elementwise import rising
 from ratlp.bounds.interval.tensor import Interval, rule
 from ratlp.errors import BoundError
 
 # Sums with factors >= 0 and without a constant: the centre goes to the centre, the radius to the radius.
 _AVERAGES: tuple[Any, ...] = (
     *(torch.sum, Tensor.sum, torch.mean, Tensor.mean),
-    *(functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d),
-    *(functional.adaptive_avg_pool1d, functional.adaptive_avg_pool2d, functional.adaptive_avg_pool3d),
+    *(functional.avg_pool1d, functional.adaptive_avg_pool1d),
+    *(functional.adaptive_avg_pool2d, functional.adaptive_avg_pool3d),
 )
 _LARGEST: tuple[Any, ...] = (
     *(torch.amax, Tensor.amax, torch.amin, Tensor.amin, torch.logsumexp, Tensor.logsumexp),
-    *(functional.max_pool1d, functional.max_pool2d, functional.max_pool3d),
     *(functional.adaptive_max_pool1d, functional.adaptive_max_pool2d, functional.adaptive_max_pool3d),
+    *(functional.max_pool1d, functional.max_pool2d, functional.max_pool3d),
     *(torch.max_pool1d, torch.max_pool2d, torch.max_pool3d),
 )
 
@@ -29,9 +30,7 @@ def _average(function: Callable[..., Tensor]) -> None:
 
 
 def _largest(function: Callable[..., Tensor]) -> None:
-    @rule(function)
-    def apply(input: Interval, *args: Any, **kwargs: Any) -> Interval:
-        return Interval(*(function(x, *args, **kwargs) for x in input.bounds))
+    rule(function)(lambda input, *args, **kwargs: rising(function, input, *args, **kwargs))
 
 
 for _function in _AVERAGES:
@@ -40,28 +39,47 @@ for _function in _LARGEST:
     _largest(_function)
 
 
-def _extreme(function: Any, pair: Any, kind: Any) -> Callable[..., Any]:
-    def apply(input: Any, *args: Any, **kwargs: Any) -> Any:
-        other = args[0] if args else kwargs.get("other", kwargs.get("dim"))
-        if isinstance(other, Tensor):
-            return pair(input, other)
-        lower, upper = (function(x, *args, **kwargs) for x in input.bounds)
-        if other is None:
-            return Interval(lower, upper)
-        # There is no one index at which the extreme lies.
-        return kind((Interval(lower.values, upper.values), lower.indices))
+def _average_pool(function: Callable[..., Tensor]) -> None:
+    @rule(function)
+    def pool(
+        input: Interval,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> Interval:
+        if divisor_override is not None and divisor_override < 0:
+            raise BoundError(f"a pool's divisor must be > 0 for interval bounds; found {divisor_override}")
+        options = padding, ceil_mode, count_include_pad, divisor_override
+        return input.mapped(lambda x: function(x, kernel_size, stride, *options))
 
-    return apply
 
-
-rule(torch.max, Tensor.max)(_extreme(torch.max, torch.maximum, torch.return_types.max))
-rule(torch.min, Tensor.min)(_extreme(torch.min, torch.minimum, torch.return_types.min))
+_average_pool(functional.avg_pool2d)
+_average_pool(functional.avg_pool3d)
 
 
 @rule(functional.interpolate)
 def _interpolate(input: Interval, *args: Any, **kwargs: Any) -> Interval:
     """With a kernel that is nowhere negative: nearest, area, and the linear ones; bicubic has no rule."""
     mode = kwargs.get("mode", args[2] if len(args) > 2 else "nearest")
-    if mode == "bicubic":
-        raise BoundError("interpolate has an interval rule for kernels >= 0; found mode='bicubic': use 'bilinear'")
+    if mode not in ("nearest", "nearest-exact", "area", "linear", "bilinear", "trilinear"):
+        raise BoundError(f"interpolate has an interval rule for kernels >= 0; found mode={mode!r}: use 'bilinear'")
     return input.mapped(lambda x: functional.interpolate(x, *args, **kwargs))
+
+
+@rule(torch.linalg.vector_norm)
+def _vector_norm(x: Interval, *args: Any, **kwargs: Any) -> Interval:
+    """It rises in every absolute value, whatever the order."""
+    return rising(torch.linalg.vector_norm, torch.abs(x), *args, **kwargs)  # type: ignore[arg-type]
+
+
+@rule(torch.norm, Tensor.norm)
+def _norm(
+    input: Interval, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: None = None, dtype: Any = None
+) -> Any:
+    if p == "nuc":
+        raise BoundError("norm has an interval rule for vector norms and the Frobenius norm; found p='nuc'")
+    order = 2 if p in ("fro", None) else p
+    return torch.linalg.vector_norm(input, order, dim, keepdim, dtype=dtype)

@@ -1,7 +1,7 @@
 """Rules of functions that only rearrange, copy, select or pad coordinates: both bounds go the same way.
 
-A view shares its storage with its base, so that an operation in place on either would change both. Intervals have no
-shared storage: once a view exists, operations in place on it and on its base are refused.
+A view shares its memory with its base, so that a change in place of either would change both. Intervals share no
+memory: `Interval.share` notes the relation, and the others can be used no more once one is changed in place.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,43 +12,23 @@ from torch import Tensor
 from torch.nn import functional
 
 from ratlp.bounds.interval.tensor import Interval, rule
+from ratlp.errors import BoundError
 
 _VIEWS = (
-    *(
-        "view",
-        "reshape",
-        "permute",
-        "transpose",
-        "t",
-        "squeeze",
-        "unsqueeze",
-        "expand",
-        "expand_as",
-        "narrow",
-        "select",
-    ),
-    *(
-        "movedim",
-        "moveaxis",
-        "swapaxes",
-        "swapdims",
-        "flatten",
-        "unflatten",
-        "diagonal",
-        "ravel",
-        "reshape_as",
-        "unfold",
-    ),
-    *("contiguous", "to", "float", "double", "half", "bfloat16", "type_as", "cpu", "cuda", "view_as", "detach"),
+    *("reshape", "permute", "transpose", "t", "squeeze", "unsqueeze", "expand", "narrow", "select", "movedim"),
+    *("moveaxis", "swapaxes", "swapdims", "flatten", "unflatten", "diagonal", "ravel", "detach", "adjoint"),
 )
+_VIEWS_OF_METHODS = ("unfold", "contiguous", "float", "double", "half", "bfloat16", "cpu", "cuda")
+_LIKE_ANOTHER = ("expand_as", "reshape_as", "to", "type_as")
 _COPIES = (
-    *("clone", "repeat", "tile", "flip", "fliplr", "flipud", "roll", "rot90", "index_select", "gather", "tril", "triu"),
+    *("clone", "tile", "flip", "fliplr", "flipud", "roll", "rot90", "index_select", "gather", "tril", "triu"),
     *("take_along_dim", "repeat_interleave", "take", "masked_select"),
 )
-_SEVERAL_VIEWS = ("split", "chunk", "unbind", "tensor_split", "hsplit", "vsplit", "dsplit", "split_with_sizes")
+_SEVERAL_VIEWS = ("split", "chunk", "unbind", "tensor_split", "hsplit", "vsplit", "dsplit")
 _OTHER_COPIES = (
     *(functional.pixel_shuffle, functional.pixel_unshuffle, functional.channel_shuffle, functional.unfold),
     functional.fold,  # adds overlapping coordinates: monotone, and linear without a constant
+    Tensor.repeat,
 )
 
 
@@ -57,41 +37,41 @@ def _versions(name: str) -> list[Any]:
     return [getattr(owner, name) for owner in (Tensor, torch) if hasattr(owner, name)]
 
 
-def _register(functions: Sequence[Any], wrap: Callable[[Any], Callable[..., Any]]) -> None:
+def _register(functions: Sequence[Any], wrap: Callable[[Any], Callable[..., Any]], *, anywhere: bool = False) -> None:
     for function in functions:
-        rule(function)(wrap(function))
+        rule(function, anywhere=anywhere)(wrap(function))
 
 
 def _view(function: Any) -> Callable[..., Any]:
-    def viewed(input: Interval, *args: Any, **kwargs: Any) -> Interval:
-        view = input.mapped(lambda x: function(x, *_plain(args), **kwargs))
-        # x.view_as(x) is how recorded outputs are handed out: a tensor of its own, not a part of one.
-        own = bool(args) and args[0] is input
-        return view if own else input.share(view)
-
-    return viewed
+    return lambda input, *args, **kwargs: input.share(input.mapped(lambda x: function(x, *args, **kwargs)))
 
 
 def _copy(function: Any) -> Callable[..., Any]:
     return lambda input, *args, **kwargs: input.mapped(lambda x: function(x, *args, **kwargs))
 
 
+def _like_another(function: Any) -> Callable[..., Any]:
+    """Of functions where an interval may also be the other tensor, which only lends its shape, dtype or device."""
+
+    def apply(input: Any, *args: Any, **kwargs: Any) -> Any:
+        args = tuple(arg.lower if isinstance(arg, Interval) else arg for arg in args)
+        kwargs = {key: arg.lower if isinstance(arg, Interval) else arg for key, arg in kwargs.items()}
+        if not isinstance(input, Interval):
+            return function(input, *args, **kwargs)
+        view = input.mapped(lambda x: function(x, *args, **kwargs))
+        if not view.dtype.is_floating_point:
+            raise BoundError(f"intervals are of floating numbers; found a conversion to {view.dtype}")
+        return input.share(view)
+
+    return apply
+
+
 def _several_views(function: Any) -> Callable[..., Any]:
     def views(input: Interval, *args: Any, **kwargs: Any) -> tuple[Interval, ...]:
-        parts = _each_held(input, lambda x: function(x, *args, **kwargs))
-        return tuple(input.share(part) for part in parts)
+        pairs = zip(*(function(bound, *args, **kwargs) for bound in input.bounds), strict=True)
+        return tuple(input.share(Interval(low, high)) for low, high in pairs)
 
     return views
-
-
-def _each_held(input: Interval, function: Callable[[Tensor], Sequence[Tensor]]) -> list[Interval]:
-    """As `Interval.mapped`, for functions that return several tensors."""
-    return [Interval(low, high) for low, high in zip(function(input.lower), function(input.upper), strict=True)]
-
-
-def _plain(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The arguments, with the lower bound in place of intervals that only lend their shape or dtype."""
-    return tuple(arg.lower if isinstance(arg, Interval) else arg for arg in args)
 
 
 for _name in _VIEWS:
@@ -100,22 +80,44 @@ for _name in _COPIES:
     _register(_versions(_name), _copy)
 for _name in _SEVERAL_VIEWS:
     _register(_versions(_name), _several_views)
+_register([getattr(Tensor, name) for name in _VIEWS_OF_METHODS], _view)
+_register([getattr(Tensor, name) for name in _LIKE_ANOTHER], _like_another, anywhere=True)
+_register([Tensor.split_with_sizes, torch.split_with_sizes], _several_views)
 _register(_OTHER_COPIES, _copy)
-_register([getattr(Tensor, name).__get__ for name in ("T", "mT", "H", "mH", "real")], _view)
+_register([getattr(Tensor, name).__get__ for name in ("T", "mT", "H", "mH")], _view)
 _register([vars(torch._C.TensorBase)["data"].__get__], _view)
 
 
+@rule(Tensor.view)
+def _view_of(input: Interval, *shape: Any) -> Any:
+    """A bound may be laid out in memory as the tensor itself is not, so that it has to be copied."""
+    return input.reshape(*shape)
+
+
+@rule(Tensor.view_as, anywhere=True)
+def _view_as(input: Any, other: Any) -> Any:
+    if other is input:  # how recorded outputs are handed out: an interval of its own, not a part of one
+        return input.mapped(lambda x: x.view_as(x))
+    return input.reshape(other.shape)
+
+
+@rule(Tensor.type)
+def _type(input: Interval, dtype: torch.dtype | None = None) -> Any:
+    return input.lower.type() if dtype is None else input.to(dtype)
+
+
 @rule(Tensor.__getitem__)
-def _getitem(input: Tensor, index: Any) -> Tensor:
-    assert isinstance(input, Interval)
+def _getitem(input: Interval, index: Any) -> Interval:
     return input.share(input.mapped(lambda x: x[index]))
 
 
-@rule(Tensor.__setitem__)
+@rule(Tensor.__setitem__, anywhere=True)
 def _setitem(input: Tensor, index: Any, value: Any) -> None:
-    if not isinstance(input, Interval):
-        input[index] = value  # an ordinary tensor cannot hold an interval: torch refuses it
-        return
+    if not isinstance(input, Interval) or isinstance(index, Interval):
+        raise BoundError(
+            "an ordinary tensor cannot take an interval in place: put the parts together with torch.cat, torch.stack "
+            "or torch.where"
+        )
     lower, upper = input.lower.clone(), input.upper.clone()
     lower[index] = value.lower if isinstance(value, Interval) else value
     upper[index] = value.upper if isinstance(value, Interval) else value
@@ -123,23 +125,37 @@ def _setitem(input: Tensor, index: Any, value: Any) -> None:
 
 
 @rule(Tensor.__iter__)
-def _iterate(input: Tensor) -> Any:
+def _iterate(input: Interval) -> Any:
     return iter(input.unbind(0))
 
 
-@rule(torch.cat, torch.concat, torch.concatenate)
-def _cat(tensors: Sequence[Tensor], dim: int = 0, **kwargs: Any) -> Interval:
-    return _joined(torch.cat, tensors, kwargs.get("axis", dim))
+@rule(torch.cat, torch.concat, torch.concatenate, anywhere=True)
+def _cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> Interval:
+    return _joined(torch.cat, tensors, dim if axis is None else axis)
 
 
-@rule(torch.stack)
+@rule(torch.stack, anywhere=True)
 def _stack(tensors: Sequence[Tensor], dim: int = 0) -> Interval:
     return _joined(torch.stack, tensors, dim)
 
 
-def _joined(function: Callable[..., Tensor], tensors: Sequence[Tensor], dim: int) -> Interval:
+@rule(torch.hstack, anywhere=True)
+def _hstack(tensors: Sequence[Tensor]) -> Interval:
+    return _joined(torch.hstack, tensors)
+
+
+@rule(torch.vstack, anywhere=True)
+def _vstack(tensors: Sequence[Tensor]) -> Interval:
+    return _joined(torch.vstack, tensors)
+
+
+def _joined(function: Callable[..., Tensor], tensors: Sequence[Tensor], *dim: int) -> Interval:
+    intervals = [t for t in tensors if isinstance(t, Interval) and t.is_ball]
+    if len(intervals) == len(tensors):
+        centres, radii = zip(*(t.ball for t in intervals), strict=True)
+        return Interval.of_ball(function(centres, *dim), function(radii, *dim))
     pairs = [t.bounds if isinstance(t, Interval) else (t, t) for t in tensors]
-    return Interval(function([low for low, _ in pairs], dim), function([high for _, high in pairs], dim))
+    return Interval(function([low for low, _ in pairs], *dim), function([high for _, high in pairs], *dim))
 
 
 @rule(functional.pad)
@@ -147,12 +163,21 @@ def _pad(input: Interval, pad: Any, mode: str = "constant", value: float | None 
     return Interval(*(functional.pad(x, pad, mode, value) for x in input.bounds))
 
 
-@rule(torch.where, Tensor.where)
-def _where(condition: Tensor, input: Any, other: Any) -> Tensor:
-    if isinstance(condition, Interval):  # the method's first argument is the tensor itself
-        condition, input = input, condition
+def _chosen(condition: Any, input: Any, other: Any) -> Interval:
+    if isinstance(condition, Interval):
+        raise BoundError("where needs an ordinary tensor as its condition; found an interval")
     pairs = [x.bounds if isinstance(x, Interval) else (x, x) for x in (input, other)]
     return Interval(*(torch.where(condition, a, b) for a, b in zip(*pairs, strict=True)))
+
+
+@rule(torch.where, anywhere=True)
+def _where(condition: Tensor, input: Any, other: Any) -> Interval:
+    return _chosen(condition, input, other)
+
+
+@rule(Tensor.where, anywhere=True)
+def _where_of(input: Any, condition: Tensor, other: Any) -> Interval:
+    return _chosen(condition, input, other)
 
 
 @rule(Tensor.masked_fill, torch.masked_fill)

@@ -1,27 +1,31 @@
 """A tensor of intervals that runs through unmodified model code."""
 
-import sys
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ratlp.bounds.interval.messages import name_of, no_argument, no_rule, whereabouts
 from ratlp.errors import BoundError, InputError
 
 Rule = TypeVar("Rule", bound=Callable[..., Any])
 
 _RULES: dict[Any, Callable[..., Any]] = {}
+_TAKE_INTERVALS_ANYWHERE: set[Any] = set()
 
 
-def rule(*functions: Any) -> Callable[[Rule], Rule]:
+def rule(*functions: Any, anywhere: bool = False) -> Callable[[Rule], Rule]:
     """Register what a torch function does to intervals; it is called with the function's own arguments.
 
     A rule is sound if its result contains the function's value at every choice of points from the intervals that
-    it is given. Some of the arguments may be ordinary tensors.
+    it is given, whatever the others are.
 
     Args:
         functions: The torch functions and methods, such as `torch.relu` and `torch.Tensor.relu`.
+        anywhere: Whether intervals may be any of the arguments. Otherwise the first one is the only interval, and
+            calls with others are refused before they reach the rule.
 
     Example:
         >>> @rule(torch.trunc)  # monotone, so the bounds' images bound the image
@@ -34,9 +38,16 @@ def rule(*functions: Any) -> Callable[[Rule], Rule]:
     def register(function: Rule) -> Rule:
         for known in functions:
             _RULES[known] = function
+            (_TAKE_INTERVALS_ANYWHERE.add if anywhere else _TAKE_INTERVALS_ANYWHERE.discard)(known)
         return function
 
     return register
+
+
+class _Memory:
+    """What an interval and its views have in common."""
+
+    changes = 0  # how often one of them was changed in place
 
 
 class Interval(Tensor):
@@ -48,49 +59,43 @@ class Interval(Tensor):
     device in any floating dtype.
 
     Held as lower and upper, or as centre and radius, whichever the last rule gave; the other is made when asked for.
+    Changed in place, an interval holds the new bounds, while its views and what it is a view of can be used no more:
+    they share no memory, so that they would keep the old ones.
 
     Args:
         lower: Any shape.
         upper: Of the same shape, dtype and device, nowhere below `lower`; see `interval_between` for a checked one.
 
     Example:
-        >>> layer = nn.Linear(1, 1, bias=False)
-        >>> _ = nn.init.constant_(layer.weight, -2.0)
+        >>> layer = torch.nn.Linear(1, 1, bias=False)
+        >>> _ = torch.nn.init.constant_(layer.weight, -2.0)
         >>> layer(Interval(torch.tensor([[1.0]]), torch.tensor([[2.0]])))
         Interval(lower=tensor([[-4.]], grad_fn=<SubBackward0>), upper=tensor([[-2.]], grad_fn=<AddBackward0>))
     """
 
-    _bounds: tuple[Tensor, Tensor] | None
-    _ball: tuple[Tensor, Tensor] | None
-    _is_shared: bool
-    affine_of: "AffineMap | None"
+    # Set where they differ; an attribute set at every step costs as much as a small function.
+    _bounds: tuple[Tensor, Tensor] | None = None
+    _ball: tuple[Tensor, Tensor] | None = None
+    _memory: _Memory | None = None  # of those that are or have views
+    _changes: int = 0
+    affine_of: "AffineMap | None" = None
 
     def __new__(cls, lower: Tensor, upper: Tensor) -> "Interval":
         """Of lower and upper bounds."""
-        return cls._make(lower, bounds=(lower, upper))
+        made: Interval = cls._make_wrapper_subclass(cls, lower.shape, dtype=lower.dtype, device=lower.device)
+        made._bounds = lower, upper
+        return made
 
     @classmethod
     def of_ball(cls, centre: Tensor, radius: Tensor) -> "Interval":
-        """{ x : |x - centre| <= radius }.
+        """{ x : |x - centre| <= radius }, in the dtype of the centre.
 
         Example:
             >>> Interval.of_ball(torch.tensor([1.0]), torch.tensor([0.5]))
             Interval(lower=tensor([0.5000]), upper=tensor([1.5000]))
         """
-        return cls._make(centre, ball=(centre, radius))
-
-    @classmethod
-    def _make(
-        cls,
-        like: Tensor,
-        *,
-        bounds: tuple[Tensor, Tensor] | None = None,
-        ball: tuple[Tensor, Tensor] | None = None,
-    ) -> "Interval":
-        made: Interval = cls._make_wrapper_subclass(cls, like.shape, dtype=like.dtype, device=like.device)
-        made._bounds, made._ball = bounds, ball
-        made._is_shared = False
-        made.affine_of = None
+        made: Interval = cls._make_wrapper_subclass(cls, centre.shape, dtype=centre.dtype, device=centre.device)
+        made._ball = centre, radius if radius.dtype == centre.dtype else radius.to(centre.dtype)
         return made
 
     @property
@@ -116,6 +121,8 @@ class Interval(Tensor):
     @property
     def bounds(self) -> tuple[Tensor, Tensor]:
         """Lower and upper."""
+        if self._memory is not None:
+            self._check_current()
         if self._bounds is None:
             centre, radius = self.ball
             self._bounds = centre - radius, centre + radius
@@ -124,35 +131,56 @@ class Interval(Tensor):
     @property
     def ball(self) -> tuple[Tensor, Tensor]:
         """Centre and radius."""
+        if self._memory is not None:
+            self._check_current()
         if self._ball is None:
             lower, upper = self.bounds
-            self._ball = (lower + upper) / 2, (upper - lower) / 2
+            self._ball = torch.lerp(lower, upper, 0.5), (upper - lower).mul_(0.5)
         return self._ball
+
+    @property
+    def is_ball(self) -> bool:
+        """Whether it is held as centre and radius, so that rules of linear functions cost no conversion."""
+        return self._ball is not None
 
     def mapped(self, function: Callable[[Tensor], Tensor]) -> "Interval":
         """`function` of what is held, for functions that only rearrange or average coordinates."""
         if self._bounds is not None:
-            return Interval(*map(function, self._bounds))
+            return Interval(*map(function, self.bounds))
         return Interval.of_ball(*map(function, self.ball))
 
     def overwrite(self, value: "Interval") -> "Interval":
-        """Take the value of another, as an operation in place does.
+        """Take the value of another, as an operation in place does; views of this interval become unusable.
 
         Raises:
-            BoundError: Views of this interval may exist, which would not follow.
+            BoundError: The value has another shape.
         """
-        if self._is_shared or value.shape != self.shape:
+        if value.shape != self.shape:
             raise BoundError(
-                "intervals that have views cannot be changed in place; found an operation in place "
-                f"{_whereabouts()}: write it out of place, as x = x + ..."
+                f"a change in place must keep the shape; found {tuple(value.shape)} for {tuple(self.shape)} "
+                f"{whereabouts()}"
             )
+        self._check_current()
+        value = value if value.dtype == self.dtype else value.mapped(lambda x: x.to(self.dtype))
         self._bounds, self._ball, self.affine_of = value._bounds, value._ball, value.affine_of
+        if self._memory is not None:
+            self._memory.changes += 1
+            self._changes = self._memory.changes
         return self
 
     def share(self, view: "Interval") -> "Interval":
         """Mark that `view` looks at this interval, and return it."""
-        self._is_shared = view._is_shared = True
+        if self._memory is None:
+            self._memory = _Memory()
+        view._memory, view._changes = self._memory, self._changes
         return view
+
+    def _check_current(self) -> None:
+        if self._memory is not None and self._changes != self._memory.changes:
+            raise BoundError(
+                "an interval cannot be used after one of its views, or what it is a view of, was changed in place; "
+                f"found one {whereabouts()}: write the change out of place, as x = x + ..."
+            )
 
     def __repr__(self, **options: Any) -> str:  # type: ignore[override]
         return f"Interval(lower={self.lower}, upper={self.upper})"
@@ -162,39 +190,52 @@ class Interval(Tensor):
         cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """The function's rule."""
-        found = _RULES.get(func)
-        if found is not None:
-            return found(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if func in _RULES:
+            return _apply_rule(func, args, kwargs)
         if func in _ABOUT_THE_TENSOR:
             with torch._C.DisableTorchFunctionSubclass():
-                return func(*args, **(kwargs or {}))
-        raise BoundError(
-            f"every function that a model calls needs an interval rule; there is none for {_name(func)}, called "
-            f"{_whereabouts()}: register one with ratlp.bounds.rule"
-        )
+                return func(*args, **kwargs)
+        raise BoundError(no_rule(func))
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         """Refuse what came past the rules, in code that no rule can see (TorchScript, C++)."""
         raise BoundError(
             f"intervals cannot go through code that bypasses torch's functions; found {func} "
-            f"{_whereabouts()}: register a rule with ratlp.bounds.rule for the function that calls it"
+            f"{whereabouts()}: register a rule with ratlp.bounds.rule for the function that calls it"
         )
+
+
+def _apply_rule(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    found = _RULES[func]
+    if func not in _TAKE_INTERVALS_ANYWHERE:
+        values = (*args, *kwargs.values())
+        if sum(isinstance(value, Interval) for value in values) != 1 or (args and not isinstance(args[0], Interval)):
+            raise BoundError(no_argument(func))
+    try:
+        return found(*args, **kwargs)
+    except TypeError as error:
+        try:
+            inspect.signature(found).bind(*args, **kwargs)
+        except TypeError as unfit:
+            raise BoundError(
+                f"the interval rule of {name_of(func)} does not know this form of call, made {whereabouts()}: {unfit}"
+            ) from error
+        raise
 
 
 class AffineMap:
     """How an interval came from another by x -> weight x + bias; lets differences of its rows be bounded tightly.
 
     Attributes:
-        source: The interval before.
         weight: `[classes, features]`.
-        bias: `[classes]`, or None.
+        radius: That of the interval before, `[batch, features]`.
     """
 
-    def __init__(self, source: Interval, weight: Tensor, bias: Tensor | None) -> None:
-        self.source = source
+    def __init__(self, weight: Tensor, radius: Tensor) -> None:
         self.weight = weight
-        self.bias = bias
+        self.radius = radius
 
 
 def interval_between(lower: Tensor, upper: Tensor) -> Interval:
@@ -242,27 +283,3 @@ _ABOUT_THE_TENSOR = {
     torch.is_complex,
     torch.numel,
 }
-
-
-def _name(function: Any) -> str:
-    """As a user knows it."""
-    try:
-        return str(torch.overrides.resolve_name(function) or function)
-    except Exception:  # a function that torch itself does not know
-        return str(function)
-
-
-def _whereabouts() -> str:
-    """The innermost module whose code is running, by its name in the outermost, for messages."""
-    frame = sys._getframe(1)
-    running: list[nn.Module] = []
-    while frame is not None:
-        owner = frame.f_locals.get("self")
-        if isinstance(owner, nn.Module):
-            running.append(owner)
-        frame = frame.f_back  # type: ignore[assignment]
-    if not running:
-        return "outside any module"
-    kind = type(running[0]).__name__
-    names = [name for outer in reversed(running) for name, module in outer.named_modules() if module is running[0]]
-    return f"in {kind} {names[0]!r}" if names and names[0] else f"in {kind}"

@@ -27,15 +27,12 @@ def margin_lower_bounds(logits: Interval, y: Tensor) -> Tensor:
         [[0.0, 0.0]]
     """
     affine = logits.affine_of
-    if affine is None or affine.source.dim() != 2:
+    if affine is None or affine.radius.dim() != 2:
         margins = logits.lower.gather(1, y[:, None]) - logits.upper
     else:
-        own_minus_other = affine.weight[y].unsqueeze(1) - affine.weight
-        centre, radius = affine.source.ball
-        margins = torch.einsum("bcm,bm->bc", own_minus_other, centre)
-        margins = margins - torch.einsum("bcm,bm->bc", own_minus_other.abs(), radius)
-        if affine.bias is not None:
-            margins = margins + affine.bias[y].unsqueeze(1) - affine.bias
+        differences = affine.weight[y].unsqueeze(1) - affine.weight
+        furthest = torch.einsum("bcm,bm->bc", differences.abs(), affine.radius)
+        margins = logits.centre.gather(1, y[:, None]) - logits.centre - furthest
     return margins.scatter(1, y[:, None], 0.0)
 
 

@@ -7,7 +7,14 @@
 """
 
 from ratlp.bounds.lipschitz import activations, convolution, normalisation, pooling  # their rules
-from ratlp.bounds.lipschitz.bound import LastLayer, LipschitzParts, last_layer, lipschitz_bound, lipschitz_parts
+from ratlp.bounds.lipschitz.bound import (
+    LastLayer,
+    LipschitzParts,
+    last_layer,
+    linear_head,
+    lipschitz_bound,
+    lipschitz_parts,
+)
 from ratlp.bounds.lipschitz.linear import spectral_norm
 from ratlp.bounds.lipschitz.rules import lipschitz_rule, refused, weights_of
 
@@ -17,6 +24,7 @@ __all__ = [
     "activations",
     "convolution",
     "last_layer",
+    "linear_head",
     "lipschitz_bound",
     "lipschitz_parts",
     "lipschitz_rule",

@@ -128,18 +128,47 @@ def last_layer(
         (True, False)
     """
     traced = trace(model, input_shape)
+    latent = latent_node(traced, model, layer)
+    found = _end(traced, latent)
+    if found is None:
+        return None
+    module, features = found
+    composition = Composition(traced, norm)
+    f, g = composition.constant(traced.input, features), composition.constant(latent, features)
+    return LastLayer(module, f, g, takes_latent=_is_rearranged(traced, features, latent))
+
+
+def linear_head(model: nn.Module, *, layer: str, input_shape: tuple[int, ...] | None = None) -> nn.Linear | None:
+    """The linear layer that takes the latent, at most rearranged, and gives the logits; None where there is none.
+
+    What comes before the latent needs no rule, but a forward that can be followed.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 3))
+        >>> linear_head(model, layer="1"), linear_head(model, layer="0")
+        (Linear(in_features=8, out_features=3, bias=True), None)
+    """
+    traced = trace(model, input_shape)
+    latent = latent_node(traced, model, layer)
+    found = _end(traced, latent)
+    return found[0] if found is not None and _is_rearranged(traced, found[1], latent) else None
+
+
+def _end(traced: Traced, latent: fx.Node) -> tuple[nn.Linear, fx.Node] | None:
+    """The linear layer at the end, called once and after the latent, and what it takes."""
     node, calls = traced.logits, [n.target for n in traced.graph.nodes if n.op == "call_module"]
     module = traced.modules[str(node.target)] if node.op == "call_module" else None
-    latent = latent_node(traced, model, layer)
     if not _is_linear(module) or calls.count(node.target) > 1 or latent is node:
         return None
     features = node.args[0]
     assert isinstance(features, fx.Node)
-    composition = Composition(traced, norm)
-    f, g = composition.constant(traced.input, features), composition.constant(latent, features)
+    return module, features
+
+
+def _is_rearranged(traced: Traced, features: fx.Node, latent: fx.Node) -> bool:
     while features is not latent and is_rearrangement(features, traced.modules):
         features = features.all_input_nodes[0]
-    return LastLayer(module, f, g, takes_latent=features is latent)
+    return features is latent
 
 
 def _is_linear(module: nn.Module | None) -> TypeGuard[nn.Linear]:

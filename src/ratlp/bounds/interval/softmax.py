@@ -1,0 +1,68 @@
+"""Rules of softmax and its logarithm, whose both ends are reached."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ratlp.bounds.interval.tensor import Interval, rule
+from ratlp.errors import BoundError
+
+
+def log_softmax(x: Interval, dim: int | None, dtype: torch.dtype | None = None) -> Interval:
+    """-log(1 + exp(log sum over j != i of exp(x_j) - x_i)): it rises in x_i and falls in every other coordinate.
+
+    Example:
+        >>> x = Interval(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 0.0]))
+        >>> log_softmax(x, 0).upper.exp()  # sigmoid(1) and sigmoid(0)
+        tensor([0.7311, 0.5000])
+    """
+    if dim is None:
+        raise BoundError("softmax needs a dim for interval bounds; found none")
+    lower, upper = (bound.to(dtype or bound.dtype).movedim(dim, -1) for bound in x.bounds)
+
+    def value(own: Tensor, others: Tensor) -> Tensor:
+        # A masked logit, -inf, has no gradient through a sum of its exponentials: a very low one has.
+        low = torch.finfo(others.dtype).min / 4
+        before, after = _excluding(lambda x: torch.logcumsumexp(x, -1), others.clamp(min=low), nothing=low)
+        return functional.logsigmoid(own - torch.logaddexp(before, after))
+
+    return Interval(value(lower, upper).movedim(-1, dim), value(upper, lower).movedim(-1, dim))
+
+
+def softmax(x: Interval, dim: int | None, dtype: torch.dtype | None = None) -> Interval:
+    """Of the logarithm, which keeps the small ones."""
+    return Interval(*(bound.exp() for bound in log_softmax(x, dim, dtype).bounds))
+
+
+def _excluding(function: Callable[[Tensor], Tensor], x: Tensor, *, nothing: float) -> tuple[Tensor, Tensor]:
+    """A running function over the last axis, of what comes before each coordinate and of what comes after it."""
+    empty = torch.full_like(x[..., :1], nothing)
+    before = torch.cat([empty, function(x)[..., :-1]], -1)
+    after = torch.cat([function(x.flip(-1)).flip(-1)[..., 1:], empty], -1)
+    return before, after
+
+
+def _register(bound: Callable[..., Interval], in_functional: Any, elsewhere: tuple[Any, ...]) -> None:
+    @rule(in_functional)
+    def with_stack_level(
+        input: Interval, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None
+    ) -> Interval:
+        return bound(input, dim, dtype)
+
+    @rule(*elsewhere)
+    def without(input: Interval, dim: int, dtype: torch.dtype | None = None) -> Interval:
+        return bound(input, dim, dtype)
+
+
+_register(softmax, functional.softmax, (torch.softmax, Tensor.softmax, torch.special.softmax))
+_register(log_softmax, functional.log_softmax, (torch.log_softmax, Tensor.log_softmax, torch.special.log_softmax))
+
+
+@rule(functional.softmin)
+def _softmin(
+    input: Interval, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None
+) -> Interval:
+    return softmax(Interval(-input.upper, -input.lower), dim, dtype)

@@ -1,0 +1,175 @@
+"""Record a model's own forward as a graph of nodes."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
+
+from ratlp.bounds.interval import Interval
+from ratlp.bounds.interval.messages import name_of, whereabouts
+from ratlp.bounds.linear.affine import with_item
+from ratlp.bounds.linear.nodes import Call, Leaf, Node
+from ratlp.bounds.linear.regions import Region
+from ratlp.bounds.linear.registry import recorded
+from ratlp.errors import BoundError
+from ratlp.latent.batch import logits_of
+
+
+class Graph:
+    """The recorded calls of a forward, in order.
+
+    Attributes:
+        region: What the input ranges over.
+        input: The node of the input.
+        nodes: All nodes, every one after its parents.
+        output: The node of the logits.
+        logits: Their interval bounds, as `Interval` gives them.
+    """
+
+    output: Node
+    logits: Interval
+
+    def __init__(self, region: Region) -> None:
+        self.region = region
+        self.batch = len(region.box)
+        self.input = Leaf(region.box)
+        self.nodes: list[Node] = [self.input]
+
+    def up_to(self, node: Node) -> list[Node]:
+        """The node, and those recorded before it."""
+        return self.nodes[: self.nodes.index(node) + 1]
+
+
+class Traced(Tensor):
+    """A tensor that records what is done to it; runs through model code as an `Interval` does.
+
+    It carries its interval bounds, its node in the graph, and a probe: the forward's value at a point that is not a
+    number in the first sample. Where that spreads to another sample's values, samples are not independent.
+    """
+
+    graph: Graph
+    interval: Interval
+    node: Node
+    probe: Tensor
+
+    @staticmethod
+    def of(graph: Graph, interval: Interval, node: Node, probe: Tensor) -> "Traced":
+        """A traced tensor."""
+        made: Traced = Tensor._make_wrapper_subclass(
+            Traced, interval.shape, dtype=interval.dtype, device=interval.device
+        )
+        made.graph, made.interval, made.node, made.probe = graph, interval, node, probe
+        return made
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run the function on the intervals and on the probes, and record it."""
+        kwargs = kwargs or {}
+        if func is Tensor.__iter__:
+            return iter(args[0].unbind(0))
+        traced = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Traced)]
+        called_with = _with("node", (args, kwargs))  # as they are before the call, which may work in place
+        on_intervals = _with("interval", (args, kwargs))
+        found = func(*on_intervals[0], **on_intervals[1])
+        if func is Tensor.__setitem__:
+            func, found = with_item, traced[0].interval
+        parts = [found] if isinstance(found, Interval) else tree_leaves(found)
+        if not any(isinstance(part, Interval) for part in parts):
+            return found
+        nodes = [recorded(call) for call in _calls(func, called_with, found)]  # before the probes: it may refuse
+        with torch.no_grad():
+            on_probes = _with("probe", (args, kwargs))
+            probes = func(*on_probes[0], **on_probes[1])
+        if isinstance(found, Interval):
+            return _traced(traced, found, nodes[0], probes, func)
+        left = iter(nodes)
+        made = [
+            _traced(traced, part, next(left), probe, func) if isinstance(part, Interval) else part
+            for part, probe in zip(found, probes, strict=True)
+        ]
+        return type(found)(made)
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+        """Refuse what came past `__torch_function__`."""
+        raise BoundError(
+            f"linear bounds cannot go through code that bypasses torch's functions; found {func} {whereabouts()}"
+        )
+
+    def __repr__(self, **options: Any) -> str:  # type: ignore[override]
+        return f"Traced({self.interval})"
+
+
+def _with(part: str, tree: Any) -> Any:
+    return tree_map(lambda leaf: getattr(leaf, part) if isinstance(leaf, Traced) else leaf, tree)
+
+
+def _calls(function: Any, called_with: tuple[tuple[Any, ...], dict[str, Any]], found: Any) -> Iterator[Call]:
+    """The call, once for each interval that it returned.
+
+    A node keeps its bounds as they are now: operations in place may give the interval others.
+    """
+    args, kwargs = called_with
+    if isinstance(found, Interval):
+        yield Call(function, args, kwargs, _snapshot(found))
+        return
+    for index, part in enumerate(found):
+        if isinstance(part, Interval):
+            yield Call(function, args, kwargs, _snapshot(part), index)
+
+
+def _traced(traced: list[Traced], interval: Interval, node: Node, probe: Tensor, function: Any) -> Traced:
+    graph = traced[0].graph
+    _check_apart(graph.batch, probe, function)
+    if node not in graph.nodes:
+        graph.nodes.append(node)
+    for own in traced:
+        if own.interval is interval:  # the call worked in place, or did nothing
+            own.node, own.probe = node, probe
+            return own
+    return Traced.of(graph, interval, node, probe)
+
+
+def _snapshot(interval: Interval) -> Interval:
+    return interval.mapped(lambda bound: bound)
+
+
+def _check_apart(batch: int, probe: Tensor, function: Any) -> None:
+    """The values of each sample must follow each other along the first axes, and depend on no other sample."""
+    share, rest = divmod(probe.numel(), batch)
+    if rest or bool(probe.reshape(-1)[share:].isnan().any()):
+        raise BoundError(
+            "linear bounds need the samples of a batch apart, along the first axis; found them mixed or moved by "
+            f"{name_of(function)}, {whereabouts()}: keep the batch in the first axis, or give one sample at a time"
+        )
+
+
+def trace(forward: Callable[[Tensor], Any], region: Region) -> Graph:
+    """Run a forward on all points of a region at once, and record its calls.
+
+    Args:
+        forward: A model, or any function of one tensor `[batch, *input]` that returns logits `[batch, classes]`.
+        region: What the input ranges over.
+
+    Raises:
+        BoundError: A function has no interval rule, samples depend on each other, or a layer is in training.
+
+    Example:
+        >>> from ratlp.bounds.linear.regions import Box
+        >>> model = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+        >>> graph = trace(model, Box(Interval(torch.zeros(5, 2), torch.ones(5, 2))))
+        >>> [type(node).__name__ for node in graph.nodes]
+        ['Leaf', 'Affine', 'Relaxed', 'Affine']
+    """
+    graph = Graph(region)
+    probe = region.box.centre.detach().clone()
+    probe[0] = torch.nan
+    output = logits_of(forward(Traced.of(graph, _snapshot(region.box), graph.input, probe)))
+    if not isinstance(output, Traced):
+        raise BoundError("forward must compute its result from what it is given; found a result that does not vary")
+    graph.output, graph.logits = output.node, output.interval
+    return graph

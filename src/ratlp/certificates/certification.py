@@ -1,0 +1,337 @@
+"""What is certified of a model: a radius per sample, and all that follows from it, as a value that becomes JSON.
+
+`docs/certify.md` documents the keys.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ratlp.bounds import Norm
+from ratlp.certificates.order import check_order
+from ratlp.errors import InputError, MissingExtraError
+from ratlp.proportions import wilson_interval
+
+if TYPE_CHECKING:
+    import pandas
+
+SCHEMA = "ratlp.certify/1"
+"""Names the layout of the JSON."""
+
+
+@dataclass(frozen=True)
+class MethodRun:
+    """What one method found.
+
+    Attributes:
+        name: The method's.
+        samples: How many it was tried on: those that cheaper methods left open; 0 if none were left.
+        seconds: It took.
+        refused: Why it could not serve; None where it did.
+        radius: For each sample the radius that it proved where no cheaper method proved a larger one, else 0; empty
+            where it did not run.
+    """
+
+    name: str
+    samples: int
+    seconds: float
+    refused: str | None = None
+    radius: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class AttackRun:
+    """What an attack beside the certificates found.
+
+    Attributes:
+        name: The attack, with its options.
+        seconds: It took.
+        broken_at: For each sample the smallest of the eps asked for at which its class is not the label; 0 where the
+            clean one is not, inf where the attack found nothing.
+    """
+
+    name: str
+    seconds: float
+    broken_at: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Accuracies at one radius, in %, with their 95 % confidence intervals (Wilson).
+
+    Attributes:
+        eps: The radius.
+        certified: Samples whose class is right on the whole ball.
+        certified_ci95: Its interval.
+        by_method: How many samples each method certified that no cheaper one did.
+        attacked: Samples whose class is right under the attack; None where none was run.
+        attacked_ci95: Its interval.
+
+    Example:
+        >>> CurvePoint(0.1, 62.5, (30.6, 86.3), {"interval": 5}).certified
+        62.5
+    """
+
+    eps: float
+    certified: float
+    certified_ci95: tuple[float, float]
+    by_method: Mapping[str, int]
+    attacked: float | None = None
+    attacked_ci95: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Certification:
+    """Certified radii of a model on samples, in one space.
+
+    Accuracies are in %, of all samples: one that is misclassified counts against each of them. That certified
+    samples withstand the attack, where one was run, is checked when the value is made.
+
+    Attributes:
+        layer: Whose output is perturbed, or "input".
+        norm: Of perturbations.
+        bounds: Of the input; None where unbounded.
+        eps: The radii asked for, ascending.
+        tolerance: How far a radius may lie below the largest that its method proves: a share of the larger of itself
+            and the largest eps.
+        dtype: In which bounds were computed.
+        labels: The label of each sample.
+        predicted: The class of each sample, by the model as it is.
+        methods: In the order in which they ran.
+        attack: None where none was run.
+
+    Raises:
+        InputError: The parts are not of one length.
+        SoundnessError: The attack broke a certificate.
+
+    Example:
+        >>> run = MethodRun("interval", samples=2, seconds=0.1, radius=(0.12, 0.0, 0.0))
+        >>> found = Certification("input", "linf", None, (0.1,), 0.01, "float64", (0, 1, 1), (0, 1, 0), (run,))
+        >>> found.clean, found.certified(0.1).tolist(), found.point(0.1).by_method
+        (66.66666666666667, [True, False, False], {'interval': 1})
+        >>> Certification.from_json(found.to_json()) == found
+        True
+    """
+
+    layer: str
+    norm: Norm
+    bounds: tuple[float, float] | None
+    eps: tuple[float, ...]
+    tolerance: float
+    dtype: str
+    labels: tuple[int, ...]
+    predicted: tuple[int, ...]
+    methods: tuple[MethodRun, ...]
+    attack: AttackRun | None = None
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.predicted)} | {len(run.radius) for run in self.methods if run.radius}
+        lengths |= {len(self.attack.broken_at)} if self.attack else set()
+        if not self.labels or lengths != {len(self.labels)}:
+            raise InputError(f"a certification needs one of everything per sample; found lengths {sorted(lengths)}")
+        for eps in self.eps if self.attack else ():
+            check_order(self.correct, self.survived(eps), self.certified(eps), eps=eps)
+
+    @property
+    def n(self) -> int:
+        """Samples."""
+        return len(self.labels)
+
+    @cached_property
+    def correct(self) -> Tensor:
+        """`[n]`: whether the model's class is the label."""
+        return torch.tensor(self.predicted) == torch.tensor(self.labels)
+
+    @cached_property
+    def radius(self) -> Tensor:
+        """`[n]`, float64: no point up to that far has another class; inf where none has at all; 0 where unknown."""
+        none = torch.zeros(1, self.n, dtype=torch.float64)
+        proved = [torch.tensor([run.radius], dtype=torch.float64) for run in self.methods if run.radius]
+        return torch.cat([none, *proved]).amax(0)
+
+    @cached_property
+    def method(self) -> tuple[str | None, ...]:
+        """Which method proved each sample's radius; None where that is 0."""
+        best: list[str | None] = [None] * self.n
+        for run in self.methods:
+            for sample, radius in enumerate(run.radius):
+                if 0 < radius == float(self.radius[sample]):
+                    best[sample] = run.name
+        return tuple(best)
+
+    def certified(self, eps: float) -> Tensor:
+        """`[n]`: whether each sample's class is right, and proved not to change, on the closed ball of that radius."""
+        return self.correct & (self.radius >= _checked(eps))
+
+    def survived(self, eps: float) -> Tensor:
+        """`[n]`: whether the attack left each sample's class right.
+
+        Raises:
+            InputError: No attack was run, or none at that radius.
+        """
+        if self.attack is None or eps not in self.eps:
+            raise InputError(f"an attack must have run at eps = {eps:g}; found it at {self.eps if self.attack else ()}")
+        return torch.tensor(self.attack.broken_at, dtype=torch.float64) > eps
+
+    @property
+    def clean(self) -> float:
+        """Clean accuracy in %."""
+        return _share(self.correct)
+
+    @property
+    def clean_ci95(self) -> tuple[float, float]:
+        """Its confidence interval."""
+        return _interval(self.correct)
+
+    def point(self, eps: float) -> CurvePoint:
+        """The accuracies at any radius; at those asked for, with the attack's."""
+        certified, by_method, left = self.certified(eps), {}, self.correct
+        for run in self.methods:
+            own = left & (torch.tensor(run.radius, dtype=torch.float64) >= eps) if run.radius else left & False
+            by_method[run.name], left = int(own.sum()), left & ~own
+        survived = self.survived(eps) if self.attack and eps in self.eps else None
+        return CurvePoint(
+            eps,
+            _share(certified),
+            _interval(certified),
+            by_method,
+            attacked=None if survived is None else _share(survived),
+            attacked_ci95=None if survived is None else _interval(survived),
+        )
+
+    @property
+    def curve(self) -> tuple[CurvePoint, ...]:
+        """The accuracies at the radii asked for."""
+        return tuple(map(self.point, self.eps))
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """One row a sample: label, predicted, correct, radius, method, and broken_at where an attack was run.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise MissingExtraError("pandas", "cli") from error
+        columns = {
+            "label": self.labels,
+            "predicted": self.predicted,
+            "correct": self.correct.numpy(),
+            "radius": self.radius.numpy(),
+            "method": list(self.method),
+        }
+        attacked = {} if self.attack is None else {"broken_at": self.attack.broken_at}
+        return pandas.DataFrame({**columns, **attacked}).rename_axis("sample")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of the JSON: plain lists, dicts, numbers and strings; null for an infinite radius."""
+        attack = None
+        if self.attack is not None:
+            attack = {**vars(self.attack), "broken_at": _finite(self.attack.broken_at)}
+        return {
+            "schema": SCHEMA,
+            "layer": self.layer,
+            "norm": self.norm,
+            "bounds": None if self.bounds is None else list(self.bounds),
+            "eps": list(self.eps),
+            "tolerance": None if math.isinf(self.tolerance) else self.tolerance,
+            "dtype": self.dtype,
+            "n": self.n,
+            "clean": self.clean,
+            "clean_ci95": list(self.clean_ci95),
+            "curve": [_plain(vars(point)) for point in self.curve],
+            "methods": [{**vars(run), "radius": _finite(run.radius)} for run in self.methods],
+            "attack": attack,
+            "samples": {
+                "label": list(self.labels),
+                "predicted": list(self.predicted),
+                "radius": _finite(self.radius.tolist()),
+                "method": list(self.method),
+            },
+        }
+
+    def to_json(self) -> str:
+        """The content as text."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Certification":
+        """The value that `to_dict` described; what else stands there (as the command's facts) is left out.
+
+        Raises:
+            InputError: The content is of another layout.
+        """
+        if content.get("schema") != SCHEMA:
+            raise InputError(f"a certification must have the schema {SCHEMA}; found {content.get('schema')!r}")
+        try:
+            attack = content["attack"]
+            return cls(
+                layer=content["layer"],
+                norm=content["norm"],
+                bounds=None if content["bounds"] is None else tuple(content["bounds"]),
+                eps=tuple(content["eps"]),
+                tolerance=_or_inf(content["tolerance"]),
+                dtype=content["dtype"],
+                labels=tuple(content["samples"]["label"]),
+                predicted=tuple(content["samples"]["predicted"]),
+                methods=tuple(
+                    MethodRun(**{**run, "radius": tuple(map(_or_inf, run["radius"]))}) for run in content["methods"]
+                ),
+                attack=attack and AttackRun(**{**attack, "broken_at": tuple(map(_or_inf, attack["broken_at"]))}),
+            )
+        except (KeyError, TypeError) as error:
+            raise InputError(f"a certification's JSON must be whole; found {type(error).__name__} ({error})") from error
+
+    @classmethod
+    def from_json(cls, text: str) -> "Certification":
+        """The value that `to_json` described, or a `results.json` of the command.
+
+        Raises:
+            InputError: The text is no JSON, or of another layout.
+        """
+        try:
+            content = json.loads(text)
+        except ValueError as error:
+            raise InputError(f"a certification must be JSON; found {error}") from error
+        if not isinstance(content, dict):
+            raise InputError(f"a certification's JSON must be an object; found {type(content).__name__}")
+        return cls.from_dict(content)
+
+    def __repr__(self) -> str:
+        where = "the input" if self.layer == "input" else f"layer {self.layer!r}"
+        points = ", ".join(f"{point.certified:.1f} % at {point.eps:g}" for point in self.curve)
+        return f"Certification({self.n} samples, {self.norm} in {where}: clean {self.clean:.1f} %, certified {points})"
+
+
+def _checked(eps: float) -> float:
+    if not (math.isfinite(eps) and eps >= 0):
+        raise InputError(f"eps must be finite and >= 0; found {eps}")
+    return eps
+
+
+def _share(mask: Tensor) -> float:
+    return 100 * int(mask.sum()) / len(mask)
+
+
+def _interval(mask: Tensor) -> tuple[float, float]:
+    low, high = wilson_interval(int(mask.sum()), len(mask))
+    return 100 * low, 100 * high
+
+
+def _finite(values: Sequence[float]) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in values]
+
+
+def _or_inf(value: float | None) -> float:
+    return math.inf if value is None else value
+
+
+def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}

@@ -1,0 +1,150 @@
+"""`ratlp certify`: which samples of a data set no perturbation can turn, and how far from each."""
+
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, cast, get_args
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from torch import Tensor, nn
+
+from ratlp.attacks import PGD
+from ratlp.bounds import Norm
+from ratlp.certificates import METHODS, Certification, Effort, Step, certify
+from ratlp.certificates.certification import SCHEMA
+from ratlp.cli.output import OutputFolder
+from ratlp.data import load_source
+from ratlp.errors import InputError
+from ratlp.experiments.reproduce import describe, versions
+from ratlp.models import load_model
+from ratlp.report.certified import certification_files
+
+_NORMS = " or ".join(get_args(Norm))
+
+
+def certify_command(
+    model: Annotated[str, typer.Argument(help="A .safetensors file by ratlp.save, or package.module:factory.")],
+    data: Annotated[
+        str, typer.Option(help="moons, digits, a folder of IDX files, or a .npz, .csv or .parquet file; its test part.")
+    ],
+    weights: Annotated[Path | None, typer.Option(help="A .safetensors file for a factory's model.")] = None,
+    layer: Annotated[str, typer.Option(help="Perturb the output of this layer, such as features.3.")] = "input",
+    eps: Annotated[list[str] | None, typer.Option(help="Radii, such as 0.05,0.1 (default: 0.1).")] = None,
+    norm: Annotated[str, typer.Option(help=f"{_NORMS}.")] = "linf",
+    method: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(METHODS)} (default: all).")] = None,
+    attack: Annotated[int | None, typer.Option(min=1, help="Also run PGD with so many steps.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Only the first so many of the test part.")] = None,
+    label: Annotated[str, typer.Option(help="Label column of a .csv or .parquet file.")] = "label",
+    seed: Annotated[int, typer.Option(min=0, help="Of the split, the one that the model was trained on.")] = 0,
+    tolerance: Annotated[float, typer.Option(help="Of radii, as a share; inf tries the given eps alone.")] = 0.01,
+    batch_size: Annotated[int, typer.Option(min=1, help="Samples at once.")] = 256,
+    out: Annotated[Path | None, typer.Option(help="Folder (default: ratlp-results/certify-MODEL).")] = None,
+) -> None:
+    """Certify a model: the share of samples that no perturbation up to eps can turn, and a radius for each."""
+    radii, methods = _numbers(eps or ["0.1"]), _names(method)
+    source = load_source(data, label=label)
+    split = source.draw(seed)
+    loaded = load_model(model, weights=weights)
+    x, y = _beside(loaded.model, split.x_test[:samples], split.y_test[:samples])
+    folder = OutputFolder(out or Path("ratlp-results") / f"certify-{_short(model)}", schema=SCHEMA)
+    given: dict[str, Any] = {"weights": weights, "layer": layer, "eps": ",".join(map(repr, radii)), "norm": norm}
+    given |= {"method": methods and ",".join(methods), "attack": attack, "samples": samples, "label": label}
+    given |= {"seed": seed, "tolerance": tolerance, "batch-size": batch_size}
+    words = [f"--{name}={value}" for name, value in given.items() if value is not None]
+    command = shlex.join(["ratlp", "certify", model, f"--data={data}", *words])
+    typer.echo(f"Running {command}\n")
+    with _progress(max(radii)) as progress:
+        found = certify(
+            loaded.model,
+            x,
+            y,
+            eps=radii,
+            layer=layer,
+            norm=cast(Norm, norm),  # what it is not, certify refuses
+            bounds=source.bounds,
+            methods=methods,
+            attack=None if attack is None else PGD(steps=attack),
+            effort=Effort(tolerance=tolerance, batch_size=batch_size),
+            progress=progress,
+        )
+    facts = {"command": command, "model": loaded.origin, "data": {**describe(source, seed), "seed": seed}}
+    folder.publish(certification_files(found, facts | {"versions": versions()}))
+    console = Console()
+    console.print(_accuracies(found), _methods(found))
+    typer.echo(f"\nWritten to {folder.path}: open {folder.path / 'certified.png'}")
+
+
+def _numbers(texts: Sequence[str]) -> list[float]:
+    try:
+        return [float(text) for part in texts for text in part.split(",")]
+    except ValueError:
+        raise InputError(f"eps must be numbers, such as 0.05,0.1; found {','.join(texts)!r}") from None
+
+
+def _names(texts: Sequence[str] | None) -> list[str] | None:
+    """Method names, in which a hyphen may stand for the space."""
+    if not texts:
+        return None
+    return [name.strip().replace("-", " ") for text in texts for name in text.split(",")]
+
+
+def _short(model: str) -> str:
+    return Path(model).stem if model.endswith(".safetensors") else model.rpartition(":")[2]
+
+
+def _beside(model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """The data on the model's device, in its type."""
+    first = next((p for p in model.parameters() if p.dtype in (torch.float32, torch.float64)), x)
+    return x.to(first), y.to(first.device)
+
+
+@contextmanager
+def _progress(largest: float) -> Iterator[Callable[[Step], None]]:
+    """A bar on stderr for each method, with the certified accuracy so far; nothing where stderr is no terminal."""
+    console = Console(stderr=True)
+    certified = TextColumn(f"certified at {largest:g}: {{task.fields[certified]:.1f}} %")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), certified)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        tasks: dict[str, Any] = {}
+
+        def tell(step: Step) -> None:
+            if step.method not in tasks:
+                tasks[step.method] = bar.add_task(step.method, total=step.total, certified=0.0)
+            bar.update(tasks[step.method], completed=step.done, certified=step.certified)
+
+        yield tell
+
+
+def _accuracies(found: Certification) -> Table:
+    table = Table(title=f"{found.n:,} samples, clean accuracy {_with_interval(found.clean, found.clean_ci95)}")
+    table.add_column(f"eps ({found.norm})", justify="right")
+    table.add_column("certified", justify="right")
+    if found.attack is not None:
+        table.add_column("right under attack", justify="right")
+    for point in found.curve:
+        cells = [f"{point.eps:g}", _with_interval(point.certified, point.certified_ci95)]
+        if point.attacked is not None and point.attacked_ci95 is not None:
+            cells.append(_with_interval(point.attacked, point.attacked_ci95))
+        table.add_row(*cells)
+    return table
+
+
+def _methods(found: Certification) -> Table:
+    table = Table(title="Methods, the cheapest first")
+    for name in ("method", "samples", "seconds", *(f"certified at {eps:g}" for eps in found.eps)):
+        table.add_column(name, justify="left" if name == "method" else "right")
+    for run in found.methods:
+        if run.refused is None:
+            counts = [f"{point.by_method[run.name]:,}" for point in found.curve]
+            table.add_row(run.name, f"{run.samples:,}", f"{run.seconds:.1f}", *counts)
+    table.caption = "\n".join(f"{run.name}: refused, {run.refused}" for run in found.methods if run.refused) or None
+    return table
+
+
+def _with_interval(share: float, interval: tuple[float, float]) -> str:
+    return f"{share:.1f} % [{interval[0]:.1f}, {interval[1]:.1f}]"

@@ -1,0 +1,57 @@
+"""The same attack with one thing changed."""
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+from ratlp.attacks import FGSM, PGD, Maximiser, Targeted
+from ratlp.evaluation.attack import Attack
+from ratlp.evaluation.checks.outcome import NotRun
+
+_STEPS = 20  # of PGD, where the attack itself has but one
+
+
+def scaled(attack: Attack, factor: float) -> Attack:
+    """With its radius times `factor`.
+
+    Raises:
+        NotRun: Its set has no radius.
+
+    Example:
+        >>> from ratlp.perturbations import LInf
+        >>> scaled(Attack("fgsm", FGSM(), LInf(0.1)), 2.0).perturbation
+        LInf(0.2)
+    """
+    other: Any = copy.copy(attack.perturbation)
+    if not hasattr(other, "eps"):
+        raise NotRun(f"{type(other).__name__} has no eps that could be varied")
+    other.eps = other.eps * factor
+    return replace(attack, perturbation=other)
+
+
+def longer(attack: Attack) -> Attack:
+    """With twice the steps at the same step size; for FGSM, PGD with 20 steps.
+
+    Raises:
+        NotRun: It has no steps.
+
+    Example:
+        >>> from ratlp.perturbations import LInf
+        >>> longer(Attack("pgd", PGD(steps=10), LInf(0.1))).maximiser
+        PGD(steps=20, step_size=0.25)
+    """
+    return replace(attack, maximiser=_longer(attack.maximiser))
+
+
+def _longer(maximiser: Maximiser) -> Maximiser:
+    if isinstance(maximiser, FGSM):
+        return PGD(steps=_STEPS)
+    other: Any = copy.copy(maximiser)
+    if isinstance(maximiser, Targeted):
+        other.maximiser = _longer(maximiser.maximiser)
+    elif hasattr(other, "steps"):
+        other.steps = 2 * other.steps
+    else:
+        raise NotRun(f"{type(other).__name__} has no steps that could be doubled")
+    found: Maximiser = other
+    return found

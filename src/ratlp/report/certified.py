@@ -1,0 +1,37 @@
+"""A certification as files, by name."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ratlp.certificates import Certification
+from ratlp.report.figures.certified import certified_figure
+from ratlp.report.figures.style import figure_png, figure_svg
+
+
+def certification_files(certification: Certification, facts: Mapping[str, Any]) -> dict[str, bytes]:
+    """All that a certification leaves behind, by file name.
+
+    Args:
+        certification: What was found.
+        facts: What else `results.json` is to hold, as the command and the data.
+
+    Returns:
+        `results.json`, `certified.png` and `certified.svg`.
+
+    Raises:
+        InputError: No radius above 0 was asked for.
+        MissingExtraError: matplotlib is not installed.
+
+    Example:
+        >>> found = Certification("input", "linf", None, (0.1,), 0.01, "float64", (0, 1), (0, 1), ())
+        >>> sorted(certification_files(found, {"command": "ratlp certify net.safetensors"}))
+        ['certified.png', 'certified.svg', 'results.json']
+    """
+    figure = certified_figure(certification)
+    files = {"certified.png": figure_png(figure), "certified.svg": figure_svg(figure)}
+    content = certification.to_dict()
+    samples = content.pop("samples")  # long, so last
+    content |= {**facts, "files": sorted([*files, "results.json"]), "samples": samples}
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    return {**files, "results.json": f"{text}\n".encode()}

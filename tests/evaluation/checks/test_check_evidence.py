@@ -1,0 +1,59 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given, strategies as st
+from scipy.stats import binom
+
+from ratlp.evaluation.checks.evidence import LEVEL, beyond, beyond_rounding, binomial_tail, difference, outweighs
+
+
+@given(st.integers(0, 300), st.integers(0, 300), st.floats(0.001, 0.999))
+def test_the_tail_is_scipys(count, n, share):
+    assert binomial_tail(count, n, share) == pytest.approx(binom.sf(count - 1, n, share), rel=1e-9, abs=1e-300)
+
+
+def test_the_tail_of_many_samples_neither_over_nor_underflows():
+    assert binomial_tail(0, 10**5, 0.01) == 1.0
+    assert binomial_tail(1100, 10**5, 0.01) == pytest.approx(binom.sf(1099, 10**5, 0.01), rel=1e-6)
+    assert binomial_tail(10**5, 10**5, 0.01) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("count", "n", "share", "tail"), [(3, 2, 0.5, 0.0), (1, 0, 0.5, 0.0), (1, 5, 0, 0.0), (1, 5, 1, 1.0)]
+)
+def test_the_tail_at_the_edges(count, n, share, tail):
+    assert binomial_tail(count, n, share) == tail
+
+
+@pytest.mark.parametrize("n", [20, 100, 1000])
+def test_chance_alone_rarely_fires(n):
+    least = next(count for count in range(n + 1) if beyond(count, n, 0.01))
+    assert binom.sf(least - 1, n, 0.01) < LEVEL <= binom.sf(least - 2, n, 0.01)
+
+
+def test_discordant_counts_are_compared_not_concordant_ones():
+    assert outweighs(7, 0)
+    assert not outweighs(0, 7)
+    assert not outweighs(6, 0)
+    assert not outweighs(0, 0)
+    assert outweighs(60, 30)
+    assert not outweighs(40, 30)
+
+
+def test_the_difference_ignores_an_offset_of_all_logits():
+    logits = torch.randn(5, 3)
+    assert difference(logits, logits) == 0
+    shifted = difference(logits + 100, logits + 100 + 0.1 * logits)
+    assert math.isclose(shifted, difference(logits, 1.1 * logits), rel_tol=1e-3)
+
+
+def test_of_constant_logits_any_difference_is_infinite_and_none_is_0():
+    flat = torch.zeros(2, 2)
+    assert difference(flat, flat) == 0
+    assert difference(flat, flat + 1e-3) > 1e6
+
+
+def test_rounding_is_that_of_the_type():
+    assert beyond_rounding(0.01, 0.001, torch.float32)
+    assert not beyond_rounding(0.01, 0.001, torch.bfloat16)

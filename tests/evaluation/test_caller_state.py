@@ -1,0 +1,129 @@
+"""Everything about the model and the random state is as before: after success, and after an error."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from utils.attacks import few_attacks
+
+from ratlp.evaluation import adversarial_examples, evaluate, minimal_distances, robustness_curve
+from ratlp.evaluation.caller_state import on_loan
+from ratlp.perturbations import LInf
+
+
+class Flaky(nn.Module):
+    """Raises from a given call on."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+        self.left = 10**9
+
+    def forward(self, x):
+        self.left -= 1
+        if self.left < 0:
+            raise RuntimeError("broken")
+        return self.model(x)
+
+
+def state_of(model):
+    return {
+        "modes": [module.training for module in model.modules()],
+        "buffers": {name: buffer.clone() for name, buffer in model.named_buffers()},
+        "buffer objects": [id(buffer) for buffer in model.buffers()],
+        "weights": {name: p.detach().clone() for name, p in model.named_parameters()},
+        "requires_grad": [p.requires_grad for p in model.parameters()],
+        "gradients": [None if p.grad is None else p.grad.clone() for p in model.parameters()],
+        "random": torch.get_rng_state(),
+        "hooks": [len(module._forward_hooks) for module in model.modules()],
+    }
+
+
+def same(one, other):
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other
+
+
+@pytest.fixture
+def model(mlp):
+    model = Flaky(mlp(3)).train()
+    model.model[4].eval()  # modes of their own
+    model.model[0].weight.requires_grad_(False)
+    model.model[3].weight.grad = torch.ones_like(model.model[3].weight)
+    return model
+
+
+RUNS = {
+    "input": lambda model, x, y: evaluate(model, x, y, few_attacks(LInf(0.1))),
+    "latent": lambda model, x, y: evaluate(model, x, y, few_attacks(LInf(0.1), layer="model.1")),
+    "curve": lambda model, x, y: robustness_curve(model, x, y, few_attacks(LInf(0.1))[1], [0.1, 0.2]),
+    "distance": lambda model, x, y: minimal_distances(model, x, y, few_attacks(LInf(0.1))[1], tolerance=0.05),
+    "examples": lambda model, x, y: adversarial_examples(model, x, y, few_attacks(LInf(0.1))[2]),
+}
+
+
+@pytest.mark.parametrize("kind", RUNS)
+@pytest.mark.parametrize("calls", [None, 0, 1, 4])
+def test_state_is_as_before(model, samples, kind, calls):
+    x, y = samples(model)
+    x.requires_grad_()
+    before = state_of(model)
+    if calls is None:
+        RUNS[kind](model, x, y)
+    else:
+        model.left = calls
+        with pytest.raises(RuntimeError, match="broken"):
+            RUNS[kind](model, x, y)
+    assert same(state_of(model), before)
+    assert x.grad is None
+
+
+def test_the_caller_may_be_in_any_gradient_mode(mlp, samples):
+    model = mlp(3)
+    x, y = samples(model)
+    attacks = few_attacks(LInf(0.1))
+    expected = evaluate(model, x, y, attacks)
+    with torch.no_grad():
+        assert evaluate(model, x, y, attacks) == expected
+    with torch.inference_mode():
+        assert evaluate(model, x, y, attacks) == expected
+
+
+def test_evaluation_mode_is_used(mlp, samples):
+    model = mlp(3)
+    x, y = samples(model)
+    frozen = copy.deepcopy(model).eval()
+    assert evaluate(model.train(), x, y, few_attacks(LInf(0.1))) == evaluate(frozen, x, y, few_attacks(LInf(0.1)))
+
+
+def test_no_weight_takes_a_gradient_meanwhile(mlp):
+    model = mlp(3)
+    with on_loan(model):
+        logits = model(torch.rand(4, 6).requires_grad_())
+        assert logits.requires_grad
+        assert not any(p.requires_grad for p in model.parameters())
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_recurrent_nets(samples):
+    class Recurrent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm, self.head = nn.LSTM(3, 8, batch_first=True), nn.Linear(8, 3)
+
+        def forward(self, x):
+            return self.head(self.lstm(x)[0][:, -1])
+
+    model = Recurrent()
+    x, y = samples(model, shape=(4, 3))
+    enabled = torch.backends.cudnn.enabled
+    with on_loan(model):
+        assert not torch.backends.cudnn.enabled
+    assert torch.backends.cudnn.enabled == enabled
+    assert evaluate(model, x, y, few_attacks(LInf(0.5))).worst_case.share < 0.75

@@ -1,0 +1,138 @@
+import itertools
+
+import pytest
+import torch
+from hypothesis import given, strategies as st
+
+from ratlp.attacks import PGD, InnerProblem
+from ratlp.perturbations import Box
+
+
+def box_and_point(*shape, dtype=torch.float64):
+    ends = torch.randn(2, *shape, dtype=dtype).sort(0).values
+    point = torch.lerp(ends[0], ends[1], torch.rand(shape, dtype=dtype))
+    return Box(ends[0], ends[1]), point
+
+
+def assert_within(box, point, *, by=0.0):
+    assert (point >= box.lower - by).all()
+    assert (point <= box.upper + by).all()
+
+
+def test_no_vertex_does_better():
+    box, point = box_and_point(5, 4)
+    gradient = torch.randn(5, 4).double()
+    best = (box.linear_maximum(gradient, point) * gradient).sum(1)
+    for choice in itertools.product((False, True), repeat=4):
+        vertex = torch.where(torch.tensor(choice), box.upper, box.lower)
+        assert (best >= ((vertex - point) * gradient).sum(1) - 1e-12).all()
+
+
+def test_zero_gradient_leaves_the_coordinate():
+    box, point = box_and_point(3, 4)
+    gradient = torch.randn(3, 4).double()
+    gradient[:, 1] = 0
+    delta = box.linear_maximum(gradient, point)
+    assert (delta[:, 1] == 0).all()
+    assert (delta[:, [0, 2, 3]] != 0).all()
+
+
+@given(shape=st.lists(st.integers(1, 4), min_size=1, max_size=4), seed=st.integers(0, 2**16))
+def test_project_is_the_nearest_point_of_the_box(shape, seed):
+    torch.manual_seed(seed)
+    box, point = box_and_point(*shape)
+    delta = 3 * torch.randn(shape).double()
+    found = point + box.project(delta, point)
+    nearest = torch.minimum(torch.maximum(point + delta, box.lower), box.upper)
+    assert torch.allclose(found, nearest, rtol=0, atol=1e-12)
+
+
+def test_project_leaves_what_is_inside():
+    box, point = box_and_point(6, 3)
+    inside = 0.5 * (box.upper - point)
+    assert torch.allclose(box.project(inside, point), inside, rtol=0, atol=1e-12)
+
+
+def test_random_fills_the_box():
+    box, point = box_and_point(2, 3)
+    draws = torch.stack([point + box.random(point) for _ in range(2000)])
+    assert_within(box, draws, by=1e-12)
+    middle, width = (box.lower + box.upper) / 2, box.upper - box.lower
+    assert torch.allclose(draws.mean(0), middle, atol=0.05)
+    assert ((draws.amax(0) - draws.amin(0)) > 0.98 * width).all()
+
+
+def test_moved_is_the_point_plus_the_perturbation():
+    box, point = box_and_point(50, 7)
+    delta = box.random(point)
+    assert torch.allclose(box.moved(point, delta), point + delta, rtol=0, atol=1e-12)
+
+
+def test_moved_to_an_edge_is_that_edge_to_the_bit():
+    box, point = box_and_point(50, 7)
+    gradient = torch.randn(50, 7).double()
+    moved = box.moved(point, box.linear_maximum(gradient, point))
+    assert torch.equal(moved, torch.where(gradient > 0, box.upper, box.lower))
+
+
+def test_moved_carries_gradients_to_the_point_and_the_edge_by_the_share_of_the_way():
+    lower, upper = torch.tensor([[-1.0, -1.0, -1.0]]), torch.tensor([[4.0, 4.0, 4.0]])
+    point = torch.zeros(1, 3)
+    for tensor in (lower, upper, point):
+        tensor.requires_grad_()
+    moved = Box(lower, upper).moved(point, torch.tensor([[1.0, -0.5, 0.0]]))
+    moved.sum().backward()
+    assert point.grad.tolist() == [[0.75, 0.5, 1.0]]
+    assert upper.grad.tolist() == [[0.25, 0.0, 0.0]]
+    assert lower.grad.tolist() == [[0.0, 0.5, 0.0]]
+
+
+def test_a_box_without_width_moves_nothing_and_makes_no_nan():
+    point = torch.randn(4, 3).requires_grad_()
+    box = Box(point * 1, point * 1)
+    delta = box.linear_maximum(torch.randn(4, 3), point.detach())
+    assert (delta == 0).all()
+    moved = box.moved(point, delta)
+    moved.sum().backward()
+    assert torch.equal(moved, point)
+    assert torch.equal(point.grad, torch.ones(4, 3))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_a_point_that_has_moved_already_stays_in_the_box(dtype):
+    box, point = box_and_point(200, 5, dtype=dtype)
+    delta = box.linear_maximum(torch.randn(200, 5).to(dtype), point)
+    elsewhere = point + box.random(point)
+    elsewhere = torch.minimum(torch.maximum(elsewhere, box.lower), box.upper)
+    assert_within(box, box.moved(elsewhere, delta), by=4 * torch.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_perturbations_have_the_points_dtype(dtype):
+    box, point = box_and_point(4, 3, dtype=torch.float32)
+    point, gradient = point.to(dtype), torch.randn(4, 3, dtype=dtype)
+    assert box.linear_maximum(gradient, point).dtype is dtype
+    assert box.steepest(gradient, point).dtype is dtype
+    assert box.random(point).dtype is dtype
+    assert box.moved(point, box.random(point)).dtype is dtype
+
+
+def test_pgd_finds_the_corner_of_a_linear_function():
+    box, point = box_and_point(6, 4)
+    slope = torch.randn(6, 4).double()
+    problem = InnerProblem(lambda d: ((point + d[0]) * slope).sum(1), [point], [box])
+    (delta,) = PGD(steps=5)(problem)
+    assert torch.allclose(delta, box.linear_maximum(slope, point), rtol=0, atol=1e-12)
+
+
+def test_perturbations_are_detached():
+    box, point = box_and_point(4, 3)
+    box = Box(box.lower.requires_grad_(), box.upper.requires_grad_())
+    gradient = torch.randn(4, 3).double()
+    found = [box.linear_maximum(gradient, point), box.steepest(gradient, point), box.random(point)]
+    assert not any(delta.requires_grad for delta in (*found, box.project(found[0], point)))
+    assert all(edge.requires_grad for edge in box.edges(point))
+
+
+def test_repr():
+    assert repr(Box(torch.zeros(2, 3), torch.ones(2, 3))) == "Box(shape=(2, 3))"
