@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from robust_training.data import load
+from robust_training.data import LARGE, load
 from robust_training.evaluating import PGD_RESTARTS, PGD_STEPS, evaluated
 from robust_training.folder import Folder
 from robust_training.nets import NETS
@@ -39,16 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         data = load(options.data)
     except RatlpError as error:
         parser.error(str(error))
-    plans = [
-        Plan(net, data, tuple(options.methods), options.epochs, options.seeds, tune=options.tune)
-        for net in options.nets
-    ]
+    epochs = options.epochs or (10 if len(data.train[1]) >= LARGE else 100)
+    plans = [Plan(net, data, tuple(options.methods), epochs, options.seeds, tune=options.tune) for net in options.nets]
     for plan in plans:
         folder.claim(_identity(plan, options))
     rows = [row for plan in plans for row in _rows(plan, folder, options)]
     print(table(rows))
     folder.write("results.json", [row.to_dict() for row in rows])
-    folder.write("meta.json", _meta(given, options))
+    folder.write("meta.json", _meta(given, options, epochs))
     folder.write_bytes("table.txt", table(rows).encode())
     for name, content in plot(rows, data=data.name).items():
         folder.write_bytes(name, content)
@@ -115,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", default="digits", help="digits, or a folder of IDX files (MNIST, Fashion-MNIST)")
     add("--methods", type=_one_of(METHODS), default=",".join(METHODS), metavar="NAMES", help="with commas between")
     add("--nets", type=_one_of(NETS), default="small", metavar="NAMES", help="small, wide, or small,wide")
-    add("--epochs", type=_positive, default=10, help="of every training")
+    add("--epochs", type=_positive, help="of every training; 10 with 10,000 images or more, else 100", default=None)
     add("--seeds", type=_positive, default=3, help="of the settings that validation chooses")
     add("--tune", action=argparse.BooleanOptionalAction, default=True, help="try every setting with the first seed")
     add("--attack-samples", type=_positive, default=1000, metavar="N", help="test images under attack, the first N")
@@ -153,16 +151,16 @@ def _identity(plan: Plan, options: argparse.Namespace) -> dict[str, Any]:
     return {"data": plan.data.name, "epochs": plan.epochs, "attack_samples": options.attack_samples}
 
 
-def _meta(given: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
+def _meta(given: Sequence[str], options: argparse.Namespace, epochs: int) -> dict[str, Any]:
     return {
         "command": shlex.join(["python", "benchmarks/fashion_mnist.py", *given]),
         "eps": EPS,
-        "epochs": options.epochs,
+        "epochs": epochs,
         "batch": BATCH,
         "optimiser": f"Adam, learning rate {LR}, falling linearly to 0 from {DECAY_FROM:.0%} of the steps",
         "ramp": "eps rises linearly over the first half of the steps, but where a setting says 'no ramp'",
         "stopping": "the epoch of the second half with the best mean of clean and attacked validation accuracy",
-        "attacks": f"PGD {PGD_STEPS} steps {PGD_RESTARTS} restarts; AutoAttack's APGD-CE and APGD-T (9 targets), 100 steps",
+        "attacks": f"PGD, {PGD_STEPS} steps, {PGD_RESTARTS} restarts; AutoAttack's APGD-CE and APGD-T, 100 steps",
         "attack_samples": options.attack_samples,
         "threads": torch.get_num_threads(),
         "timing_rounds": options.rounds,

@@ -6,6 +6,8 @@ from robust_training.training import Data
 from ratlp.data import load_source
 
 VALIDATION = 1000
+LARGE = 10_000
+"""Training images from which on ten epochs are enough."""
 
 
 def load(spec: str) -> Data:

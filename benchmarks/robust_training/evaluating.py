@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ratlp.attacks import PGD, ClassifierProblem, seeded
 from ratlp.bounds import Interval, linear_margins, margin_lower_bounds
+from ratlp.certificates import check_order
 from ratlp.perturbations import LInf
 
 BATCH = 250
@@ -41,7 +42,7 @@ def evaluated(net: nn.Module, data: Data, *, attack_samples: int) -> Accuracies:
     """The accuracies of a net, checked against each other image by image.
 
     Raises:
-        AssertionError: An attack breaks a certificate: one of the two is wrong.
+        SoundnessError: An attack breaks a certificate: one of the two is wrong.
     """
     net.eval()
     for parameter in net.parameters():
@@ -57,8 +58,7 @@ def evaluated(net: nn.Module, data: Data, *, attack_samples: int) -> Accuracies:
     pgd = _after_pgd(net, x[:n], y[:n])
     auto = _after_autoattack(net, x[:n], y[:n])
     for attacked in (pgd, auto):
-        assert not (certified[:n] & ~attacked).any(), "an attack broke a certificate"
-        assert not (attacked & ~clean[:n]).any(), "an attack mended an error"
+        check_order(clean[:n], attacked, certified[:n], eps=EPS)
     return Accuracies(*(100 * part.float().mean().item() for part in (clean, pgd, auto, interval, certified)))
 
 
@@ -67,12 +67,12 @@ Margins = Callable[[nn.Module, Interval, Tensor], Tensor]
 
 def _certified(margins: Margins, net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """Whether every margin is positive on the whole box."""
-    found = []
-    for part, labels in zip(x.split(BATCH), y.split(BATCH), strict=True):
+    found = [torch.zeros(0, dtype=torch.bool)]
+    for part, labels in zip(x.split(BATCH), y.split(BATCH), strict=True) if len(y) else ():
         box = Interval(*LInf(EPS, bounds=PIXELS).edges(part))
         lower = margins(net, box, labels).scatter(1, labels[:, None], math.inf)
         found.append(lower.amin(1) > 0)
-    return torch.cat(found) if found else torch.zeros(0, dtype=torch.bool)
+    return torch.cat(found)
 
 
 def _interval_margins(net: nn.Module, box: Interval, y: Tensor) -> Tensor:
@@ -81,7 +81,8 @@ def _interval_margins(net: nn.Module, box: Interval, y: Tensor) -> Tensor:
 
 
 def _linear_margins(net: nn.Module, box: Interval, y: Tensor) -> Tensor:
-    return linear_margins(net, box, y)
+    # With interval bounds of the ReLUs' inputs: with linear ones a convolutional net takes a hundred times as long.
+    return linear_margins(net, box, y, intermediate="interval")
 
 
 def _after_pgd(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:

@@ -37,6 +37,7 @@ class Folder:
             )
 
     def model(self, name: str) -> Path:
+        """Where a net is."""
         return self._path / "models" / f"{name}.safetensors"
 
     def keep_model(self, name: str, net: nn.Module, run: dict[str, Any]) -> None:
@@ -50,6 +51,7 @@ class Folder:
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
     def write(self, name: str, content: Any) -> None:
+        """As JSON."""
         self.write_bytes(name, (json.dumps(content, indent=2) + "\n").encode())
 
     def write_bytes(self, name: str, content: bytes) -> None:

@@ -36,6 +36,7 @@ class Standard(nn.Module):
         self.model = model
 
     def forward(self, x: Tensor, y: Tensor) -> StandardOutput:
+        """The mean cross-entropy of a batch."""
         return StandardOutput(cross_entropy(self.model(x), y))
 
 

@@ -52,6 +52,7 @@ class Plan:
 
 
 def name_of(plan: Plan, recipe: Recipe, seed: int) -> str:
+    """For files."""
     return f"{plan.net}_{recipe.name}_seed-{seed}"
 
 
