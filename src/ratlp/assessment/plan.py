@@ -110,8 +110,7 @@ class Plan:
 
     def settings(self) -> dict[str, Any]:
         """Whatever changes the results, as JSON."""
-        own = asdict(self)
-        return {**own, "attacks": list(self.attacks), "suite": [str(attack) for attack in self.suite()]}
+        return {**asdict(self), "attacks": ",".join(self.attacks)}
 
     def _at(self, layer: str) -> list[Attack]:
         found = chosen(self.attacks, self._set(layer), layer=layer, seed=self.seed)

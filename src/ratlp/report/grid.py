@@ -11,11 +11,13 @@ class Column:
         title: The heading.
         right: Whether the column is flush right, as numbers are.
         code: Whether the cells are code.
+        prose: Whether the cells are sentences, which may take several lines.
     """
 
     title: str
     right: bool = False
     code: bool = False
+    prose: bool = False
 
 
 @dataclass(frozen=True)
