@@ -20,17 +20,17 @@ _DIGITS = (1, 8, 8)
 
 @dataclass(frozen=True)
 class Regions:
-    """The class that a model gives to each point of a plane of inputs.
+    """What a model makes of each point of a plane of inputs.
 
     Attributes:
         x: `[columns]`, the first input.
         y: `[rows]`, the second.
-        classes: `[rows, columns]`, int64.
+        logits: `[rows, columns, classes]`.
     """
 
     x: Tensor
     y: Tensor
-    classes: Tensor
+    logits: Tensor
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ def views(model: nn.Module, x: Tensor, y: Tensor, plan: Plan, source: Source) ->
         >>> source = Moons(n=50)
         >>> split, plan = source.draw(0), Plan(("pgd",), "linf", {"input": Budget((0.1,))})
         >>> seen = views(nn.Linear(2, 2), split.x_test, split.y_test, plan, source)
-        >>> seen.regions.classes.shape, seen.latents[0].clean.shape
-        (torch.Size([241, 241]), torch.Size([10, 2]))
+        >>> seen.regions.logits.shape, seen.latents[0].clean.shape
+        (torch.Size([241, 241, 2]), torch.Size([10, 2]))
     """
     x, y = x[: plan.few], y[: plan.few]
     found = {
@@ -167,5 +167,5 @@ def _regions(model: nn.Module, x: Tensor) -> Regions:
     )
     grid = torch.cartesian_prod(rows, columns).flip(1).to(x)
     with torch.no_grad():
-        classes = logits_of(call_model(model, grid)).argmax(1)
-    return Regions(columns, rows, classes.view(_TICKS, _TICKS).cpu())
+        logits = logits_of(call_model(model, grid))
+    return Regions(columns, rows, logits.view(_TICKS, _TICKS, -1).cpu())

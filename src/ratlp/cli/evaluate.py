@@ -80,7 +80,7 @@ def evaluate_command(
             files = evaluation_files(found, seen, facts)
         folder.publish(files)
         journal.remove()
-    Console().print(rich_table(headline_grid(found)))
+    Console().print(rich_table(headline_grid(found).only("Attack", "At", "Robust accuracy", "95 % CI")))
     warn(found)
     typer.echo(f"\nWritten to {folder.path}: open {folder.path / 'report.html'}")
 

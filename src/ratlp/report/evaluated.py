@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ratlp.assessment import Assessment, Views
 from ratlp.report.document import Document
-from ratlp.report.evaluated_grids import certificates_at, text_facts
+from ratlp.report.evaluated_grids import certificates_at, place_name
 from ratlp.report.evaluated_sections import alt_texts, evaluated_sections, summary, warning_lines
 from ratlp.report.figures.latents import latents_figure
 from ratlp.report.figures.pairs import pairs_figure
@@ -20,6 +20,7 @@ from ratlp.report.table import value_text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_LABELS = {"few": "Shown, checked and bisected", "checks": "Self-checks", "certify": "Certificates"}
 CLOSING = "The numbers are the same on the same versions and machine; seconds are not."
 
 
@@ -101,13 +102,18 @@ def cards(facts: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
     """What was evaluated on what, and how.
 
     Example:
-        >>> cards({"data": {"n_test": 3}, "settings": {"seed": 0}})
-        {'Data': [('Test points', '3')], 'Attacks': [('Seed', '0')]}
+        >>> cards({"data": {"kind": "moons", "n_test": 3}, "settings": {"seed": 0, "few": 200, "budgets": {}}})
+        {'Data': [('Test points', '3')], 'Attacks': [('Seed', '0'), ('Shown, checked and bisected', '200')]}
     """
-    parts = {"Data": facts["data"], "Attacks": facts["settings"]}
+    data = {key: value for key, value in facts["data"].items() if key != "kind"}
+    settings = dict(facts["settings"])
+    budgets = settings.pop("budgets")
+    for layer, budget in budgets.items():
+        unit = " of the latent's scale" if budget["relative"] else ""
+        settings[f"eps at {place_name(layer)}"] = f"{', '.join(map(str, budget['radii']))}{unit}"
     return {
-        title: text_facts({key_label(key): value_text(value) for key, value in part.items()})
-        for title, part in parts.items()
+        title: [(_LABELS.get(key) or key_label(key), value_text(value)) for key, value in part.items()]
+        for title, part in (("Data", data), ("Attacks", settings))
     }
 
 

@@ -1,7 +1,5 @@
 """The tables of an assessment."""
 
-from collections.abc import Mapping
-
 from ratlp.assessment import Assessment, Certified
 from ratlp.evaluation import Accuracy, AttackResult, Check, Distances, Evaluation
 from ratlp.evaluation.checks import DISTRUST
@@ -44,20 +42,23 @@ def place_name(layer: str) -> str:
 def headline_grid(assessment: Assessment) -> Grid:
     """Clean accuracy, the worst case at each place, and each attack."""
     evaluation = assessment.evaluation
-    rows = [_row("Clean", "", "", evaluation.clean)]
+    rows = [_row("Clean", "", evaluation.clean)]
     for layer in assessment.layers:
-        attacks = [attack for attack in evaluation.attacks if attack.layer == layer]
-        place, budget = place_name(layer), budget_text(attacks[0])
-        rows.append(_row("Worst case", place, budget, assessment.worst_case(layer)))
-        for attack in attacks:
-            cost = [f"{count / max(attack.attacked, 1):.0f}" for count in (attack.gradients, attack.forwards)]
-            seconds = evaluation.timings.get(attack.name)
-            timed = "" if seconds is None else f"{seconds:.1f}"
-            name = attack.name.removesuffix(f" at {layer}")
-            rows.append((name, place, budget, percent(attack.robust.share), interval(attack.robust), *cost, timed))
+        place = place_name(layer)
+        rows.append(_row("Worst case", place, assessment.worst_case(layer)))
+        for attack in evaluation.attacks:
+            if attack.layer == layer:
+                cost = [f"{count / max(attack.attacked, 1):.0f}" for count in (attack.gradients, attack.forwards)]
+                seconds = f"{evaluation.timings.get(attack.name, 0):.1f}"
+                rows.append(_row(attack.name.removesuffix(f" at {layer}"), place, attack.robust, (*cost, seconds)))
     right = ("Robust accuracy", "95 % CI", "Gradients per sample", "Passes per sample", "Seconds")
-    columns = [Column("Attack"), Column("At"), Column("Budget"), *(Column(title, right=True) for title in right)]
-    return Grid(tuple(columns), tuple(rows))
+    return Grid((Column("Attack"), Column("At"), *(Column(title, right=True) for title in right)), tuple(rows))
+
+
+def budgets(assessment: Assessment) -> dict[str, str]:
+    """The budget at each place, in words."""
+    attacks = {attack.layer: attack for attack in reversed(assessment.evaluation.attacks)}
+    return {place_name(layer): budget_text(attacks[layer]) for layer in assessment.layers}
 
 
 def budget_text(attack: AttackResult) -> str:
@@ -155,15 +156,5 @@ def distances_grid(distances: tuple[Distances, ...]) -> Grid:
     return Grid(columns, tuple(rows))
 
 
-def _row(name: str, place: str, budget: str, accuracy: Accuracy) -> tuple[str, ...]:
-    return (name, place, budget, percent(accuracy.share), interval(accuracy), "", "", "")
-
-
-def text_facts(facts: Mapping[str, object]) -> list[tuple[str, str]]:
-    """Entries of a card.
-
-    Example:
-        >>> text_facts({"Seed": 0})
-        [('Seed', '0')]
-    """
-    return [(name, str(value)) for name, value in facts.items()]
+def _row(name: str, place: str, accuracy: Accuracy, cost: tuple[str, ...] = ("", "", "")) -> tuple[str, ...]:
+    return (name, place, percent(accuracy.share), interval(accuracy), *cost)

@@ -8,6 +8,7 @@ from ratlp.latent.layers import INPUT
 from ratlp.report.document import Section
 from ratlp.report.evaluated_grids import (
     budget_text,
+    budgets,
     certificates_at,
     checks_grid,
     classes_grid,
@@ -28,6 +29,7 @@ def evaluated_sections(assessment: Assessment, seen: Views) -> Iterator[Section]
         prose=(
             "A sample counts as robust if it is classified rightly and the attack finds no point of its set at which "
             "it is not. A stronger attack may find one, so these are upper bounds.",
+            f"Budgets: {'; '.join(f'{budget} at {place}' for place, budget in budgets(assessment).items())}.",
         ),
         grid=headline_grid(assessment),
     )
@@ -58,13 +60,12 @@ def summary(assessment: Assessment) -> str:
     """What came out, in a sentence."""
     evaluation = assessment.evaluation
     worst = [
-        f"{percent(assessment.worst_case(layer).share)} {interval(assessment.worst_case(layer))} at {place_name(layer)}"
+        f"{percent(assessment.worst_case(layer).share)} {interval(assessment.worst_case(layer))} with "
+        f"{'the input' if layer == INPUT else place_name(layer)} attacked"
         for layer in assessment.layers
     ]
-    return (
-        f"{percent(evaluation.clean.share)} {interval(evaluation.clean)} right without attack; "
-        f"in the worst case of all attacks {', '.join(worst)}."
-    )
+    clean = f"{percent(evaluation.clean.share)} {interval(evaluation.clean)} without attack"
+    return f"Right: {', '.join([clean, *worst])}."
 
 
 def alt_texts(assessment: Assessment, seen: Views) -> dict[str, str]:
@@ -108,7 +109,8 @@ def _curves(assessment: Assessment) -> Iterator[Section]:
         ]
         yield Section(
             title=f"Accuracy over eps, at {place_name(curve.layer)}",
-            prose=(f"By {curve.name} alone; what it breaks at one eps counts as broken at every larger one.",),
+            prose=(f"By {curve.name} alone, from random starts of its own; what it breaks at one eps counts as broken at "
+                "every larger one.",),
             grid=curve_grid(assessment, place),
             findings=tuple(refused),
             figure=f"curve-{place}",

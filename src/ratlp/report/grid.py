@@ -47,6 +47,17 @@ class Grid:
         ]
         return "\n".join(self._line(row, widths) for row in [header, rule, *body])
 
+    def only(self, *titles: str) -> "Grid":
+        """Some of the columns.
+
+        Example:
+            >>> Grid((Column("a"), Column("b")), (("1", "2"),)).only("b").rows
+            (('2',),)
+        """
+        places = [place for place, column in enumerate(self.columns) if column.title in titles]
+        rows = tuple(tuple(row[place] for place in places) for row in self.rows)
+        return Grid(tuple(self.columns[place] for place in places), rows)
+
     def _line(self, cells: list[str], widths: list[int]) -> str:
         padded = (
             cell.rjust(width) if column.right else cell.ljust(width)

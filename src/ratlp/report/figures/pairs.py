@@ -49,7 +49,7 @@ def pairs_figure(examples: Examples, labels: Tensor, image: tuple[int, int, int]
     largest = float(deltas.abs().max()) or 1.0
     rows = (_titles(labels, examples.logits, chosen), _titles(labels, examples.adversarial_logits, chosen))
     with look():
-        figure = new_figure(7.2, 4.7)
+        figure = new_figure(7.2, 3.9)
         panels = figure.subplots(3, len(chosen), squeeze=False)
         for column, (point, delta) in enumerate(zip(points, deltas, strict=True)):
             _draw(panels[0, column], point, low, high)

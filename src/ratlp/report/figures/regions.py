@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from ratlp.assessment import Regions
@@ -29,17 +30,17 @@ def regions_figure(regions: Regions, examples: Examples, labels: Tensor) -> "Fig
 
         figure = new_figure(6.6, 5.6)
         axes = figure.subplots()
-        highest = int(max(regions.classes.max(), labels.max()))
+        classes, highest = regions.logits.argmax(2), regions.logits.shape[2] - 1
         tints = [tuple(1 - 0.25 * (1 - part) for part in to_rgb(class_colour(k))) for k in range(highest + 1)]
         x, y = regions.x.tolist(), regions.y.tolist()
         axes.imshow(
-            regions.classes.numpy(), origin="lower", extent=(x[0], x[-1], y[0], y[-1]), aspect="auto",
+            classes.numpy(), origin="lower", extent=(x[0], x[-1], y[0], y[-1]), aspect="auto",
             cmap=ListedColormap(tints), vmin=-0.5, vmax=highest + 0.5, interpolation="nearest",
         )  # fmt: skip
         for label in range(highest + 1):
-            inside = (regions.classes == label).double().numpy()
-            if 0 < inside.mean() < 1:
-                axes.contour(x, y, inside, levels=[0.5], colors=[BLACK], linewidths=1.4)
+            margin = regions.logits[..., label] - _without(regions.logits, label).amax(2)
+            if bool((margin > 0).any()) and bool((margin < 0).any()):
+                axes.contour(x, y, margin.numpy(), levels=[0.0], colors=[BLACK], linewidths=1.4)
         clean = examples.points.cpu().double()
         draw_moves(axes, clean, clean + examples.delta.cpu().double(), labels, examples.broken.cpu())
         add_keys(axes, labels, moved="Adversarial, misclassified")
@@ -50,3 +51,7 @@ def regions_figure(regions: Regions, examples: Examples, labels: Tensor) -> "Fig
         axes.set_ylabel("Input $x_2$ (data units)")
         figure.legend(loc="outside lower center", ncols=3)
         return settle(figure)
+
+
+def _without(logits: Tensor, label: int) -> Tensor:
+    return torch.cat([logits[..., :label], logits[..., label + 1 :]], dim=-1)
