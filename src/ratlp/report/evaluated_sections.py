@@ -109,8 +109,10 @@ def _curves(assessment: Assessment) -> Iterator[Section]:
         ]
         yield Section(
             title=f"Accuracy over eps, at {place_name(curve.layer)}",
-            prose=(f"By {curve.name} alone, from random starts of its own; what it breaks at one eps counts as broken at "
-                "every larger one.",),
+            prose=(
+                f"By {curve.name} alone, from random starts of its own. What it breaks at one eps counts as "
+                "broken at every larger one.",
+            ),
             grid=curve_grid(assessment, place),
             findings=tuple(refused),
             figure=f"curve-{place}",
