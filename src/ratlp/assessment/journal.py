@@ -91,6 +91,8 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stream.close()
+        if error is not None and not self.found:
+            self.path.unlink(missing_ok=True)  # nothing was finished: leave nothing behind
 
     def _append(self, entry: Mapping[str, Any]) -> None:
         with _explained(self.path):

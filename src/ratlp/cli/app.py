@@ -6,6 +6,7 @@ import typer
 
 import ratlp
 from ratlp.cli.certify import certify_command
+from ratlp.cli.compare import compare_command
 from ratlp.cli.evaluate import evaluate_command
 from ratlp.cli.reproduce import reproduce_command
 
@@ -35,3 +36,4 @@ def _options(
 app.command("reproduce")(reproduce_command)
 app.command("certify")(certify_command)
 app.command("evaluate")(evaluate_command)
+app.command("compare")(compare_command)

@@ -1,13 +1,17 @@
 """`ratlp evaluate`: how robust a model is, and whether the numbers can be trusted."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from ratlp.assessment import Assessment, Journal, assess, views
+from ratlp.assessment import Assessment, Journal, Watch, assess, views
 from ratlp.cli.output import OutputFolder
 from ratlp.cli.progress import accuracy_progress
 from ratlp.cli.request import (
@@ -65,15 +69,14 @@ def evaluate_command(
     source = load_source(data, label=label)
     plan = request.plan(source)
     subject = open_subject(model, weights, source, seed=seed, samples=samples)
+    subject.check(plan)
     folder = OutputFolder(out or Path("ratlp-results") / f"evaluate-{short_name(model)}", schema=SCHEMA)
     facts = {
         "command": request.command("evaluate", [model], [weights] if weights else []),
         "model": subject.origin,
         **common_facts(source, seed, plan.settings()),
     }
-    identity = {**subject.identity, "settings": plan.settings(), "versions": journal_versions()}
-    with Journal(folder.path / UNFINISHED, identity) as journal, accuracy_progress() as watch:
-        announce(facts["command"], journal)
+    with working(folder, subject.identity, facts) as (journal, watch):
         found = assess(subject.model, subject.x, subject.y, plan, journal, watch=watch)
         with watch("figures and report"):
             seen = views(subject.model, subject.x, subject.y, plan, source)
@@ -90,17 +93,23 @@ def common_facts(source: Source, seed: int, settings: dict[str, Any]) -> dict[st
     return {"data": {**describe(source, seed)}, "settings": settings, "versions": dict(versions())}
 
 
-def journal_versions() -> dict[str, str]:
-    """Of what the numbers depend on."""
-    return {name: version for name, version in versions().items() if name in ("ratlp", "torch")}
-
-
-def announce(command: str, journal: Journal) -> None:
-    """Say what runs, and what of it is done already."""
-    typer.echo(f"Running {command}")
-    if journal.found:
-        typer.echo(f"Going on where an earlier run was cut off: {journal.found} pieces of work are done")
-    typer.echo("")
+@contextmanager
+def working(
+    folder: OutputFolder, identity: Mapping[str, Any], facts: Mapping[str, Any]
+) -> Iterator[tuple[Journal, Watch]]:
+    """Work that goes on where an earlier run was cut off: says so, and shows how far it is."""
+    own = {name: version for name, version in facts["versions"].items() if name in ("ratlp", "torch")}
+    whole = {**identity, "settings": facts["settings"], "versions": own}
+    with Journal(folder.path / UNFINISHED, whole) as journal, accuracy_progress() as watch:
+        typer.echo(f"Running {facts['command']}")
+        if journal.found:
+            typer.echo(f"Going on where an earlier run was cut off: {journal.found} pieces of work are done")
+        typer.echo("")
+        try:
+            yield journal, watch
+        except KeyboardInterrupt:
+            typer.echo(f"ratlp: what is finished is kept in {journal.path}: the same command goes on there", err=True)
+            raise
 
 
 def warn(found: Assessment, name: str = "") -> None:
@@ -111,9 +120,9 @@ def warn(found: Assessment, name: str = "") -> None:
 
 def rich_table(grid: Grid) -> Table:
     """The grid for a terminal."""
-    table = Table()
+    table = Table(box=SIMPLE_HEAD)
     for column in grid.columns:
         table.add_column(column.title, justify="right" if column.right else "left")
     for row in grid.rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     return table

@@ -9,11 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ratlp.assessment import Plan
 from ratlp.data import Source
 from ratlp.errors import InputError, RatlpError
 from ratlp.evaluation.caller_state import on_loan
+from ratlp.evaluation.inputs import check_attacks
+from ratlp.evaluation.network import model_logits
 from ratlp.evaluation.records import digest
 from ratlp.latent.batch import call_model
+from ratlp.latent.layers import Layer
 from ratlp.models import load_model
 
 
@@ -36,6 +40,19 @@ class Subject:
     x: Tensor
     y: Tensor
     identity: dict[str, Any]
+
+    def check(self, plan: Plan) -> None:
+        """Refuse, before any work is done, what the plan's attacks would refuse.
+
+        Raises:
+            InputError: Logits are not as they must be, or inputs lie outside the bounds.
+            LayerError: There is no such layer.
+        """
+        check_attacks(plan.suite(), self.x)
+        for layer in plan.budgets:
+            Layer.find(self.model, layer)
+        with torch.no_grad(), on_loan(self.model):
+            model_logits(self.model, self.x[:2], n=len(self.x[:2]))
 
 
 def open_subject(model: str, weights: Path | None, source: Source, *, seed: int, samples: int | None) -> Subject:
