@@ -65,17 +65,16 @@ class Journal:
         """What records a stage's finished work."""
 
         def keep(record: Record) -> None:
-            self._append({"stage": stage, "record": json.loads(record.to_json())})
             self._records.setdefault(stage, []).append(record)
+            self._append({"stage": stage, "record": json.loads(record.to_json())})
 
         return keep
 
     def value(self, stage: str, compute: Callable[[], Value]) -> Value:
         """What a stage that is one piece gives, as JSON keeps it: computed once, found afterwards."""
         if stage not in self._values:
-            value = json.loads(json.dumps(compute(), allow_nan=False))
-            self._append({"stage": stage, "value": value})
-            self._values[stage] = value
+            self._values[stage] = json.loads(json.dumps(compute(), allow_nan=False))
+            self._append({"stage": stage, "value": self._values[stage]})
         found: Value = self._values[stage]
         return found
 

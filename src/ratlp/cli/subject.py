@@ -13,7 +13,7 @@ from ratlp.assessment import Plan
 from ratlp.data import Source
 from ratlp.errors import InputError, RatlpError
 from ratlp.evaluation.caller_state import on_loan
-from ratlp.evaluation.inputs import check_attacks
+from ratlp.evaluation.inputs import check_inputs
 from ratlp.evaluation.network import model_logits
 from ratlp.evaluation.records import digest
 from ratlp.latent.batch import call_model
@@ -48,7 +48,7 @@ class Subject:
             InputError: Logits are not as they must be, or inputs lie outside the bounds.
             LayerError: There is no such layer.
         """
-        check_attacks(plan.suite(), self.x)
+        check_inputs(self.x, self.y, plan.suite())
         for layer in plan.budgets:
             Layer.find(self.model, layer)
         with torch.no_grad(), on_loan(self.model):
