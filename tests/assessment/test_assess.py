@@ -48,9 +48,10 @@ def test_one_that_was_cut_off_anywhere_gives_the_same(tmp_path, data):
         pieces = journal.found
     for lines in range(1, pieces, 5):
         path = tmp_path / str(lines)
-        with pytest.raises(Cut), Journal(path, PLAN.settings()) as journal:
+        with Journal(path, PLAN.settings()) as journal:
             cut_after(journal, lines)
-            assess(*data, PLAN, journal)
+            with pytest.raises(Cut):
+                assess(*data, PLAN, journal)
         with Journal(path, PLAN.settings()) as journal:
             assert journal.found >= lines
             assert assess(*data, PLAN, journal).to_dict() == whole

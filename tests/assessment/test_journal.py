@@ -100,16 +100,22 @@ def test_a_damaged_line_is_refused(path, line):
         Journal(path, IDENTITY)
 
 
-def test_an_error_before_anything_is_finished_leaves_no_file(path):
-    with pytest.raises(ZeroDivisionError), Journal(path, IDENTITY):
+def failing(journal):
+    with journal:
         raise ZeroDivisionError
+
+
+def test_an_error_before_anything_is_finished_leaves_no_file(path):
+    with pytest.raises(ZeroDivisionError):
+        failing(Journal(path, IDENTITY))
     assert not path.exists()
 
 
 def test_an_error_afterwards_keeps_it_and_removal_is_the_end(path):
-    with pytest.raises(ZeroDivisionError), Journal(path, IDENTITY) as journal:
-        journal.keep("attacks")(record())
-        raise ZeroDivisionError
+    journal = Journal(path, IDENTITY)
+    journal.keep("attacks")(record())
+    with pytest.raises(ZeroDivisionError):
+        failing(journal)
     with Journal(path, IDENTITY) as journal:
         assert journal.found == 1
         journal.remove()
