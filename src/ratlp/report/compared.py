@@ -147,7 +147,7 @@ def _sections(found: Found, differing: Sequence[Difference]) -> Iterator[Section
         title="Robust accuracy",
         prose=(
             "With 95 % Wilson confidence intervals. Each is an upper bound: a stronger attack may find more.",
-            f"Budgets: {'; '.join(f'{budget} at {place}' for place, budget in budgets(_first(found)).items())}.",
+            f"Budgets: {'; '.join(_budgets(found))}.",
         ),
         grid=accuracies_grid(found),
     )
@@ -173,6 +173,17 @@ def _sections(found: Found, differing: Sequence[Difference]) -> Iterator[Section
             yield Section(title=f"Self-checks of {name}", grid=checks_grid(checks), marked=_broken(one))
 
 
+def _budgets(found: Found) -> Iterator[str]:
+    """At each place, of each model where the scale of its latent makes it another."""
+    by_model = {name: budgets(one) for name, one in found.items()}
+    for place in budgets(_first(found)):
+        texts = {name: own[place] for name, own in by_model.items()}
+        if len(set(texts.values())) == 1:
+            yield f"{next(iter(texts.values()))} at {place}"
+        else:
+            yield f"at {place} {', '.join(f'{text} for {name}' for name, text in texts.items())}"
+
+
 def _broken(one: Assessment) -> frozenset[int]:
     return frozenset(place for place, check in enumerate(one.evaluation.checks) if check.verdict == DISTRUST)
 
@@ -180,7 +191,7 @@ def _broken(one: Assessment) -> frozenset[int]:
 def _summary(differing: Sequence[Difference]) -> str:
     clear = [one for one in differing if one.measure != "clean" and one.p_value < 0.05]
     if not clear:
-        return "No difference in the worst case is larger than chance would make it (McNemar's test, p < 0.05)."
+        return "No difference in the worst case is larger than chance would make it (McNemar's test at 5 %)."
     return " ".join(
         f"{one.first if one.difference > 0 else one.second} is more robust than "
         f"{one.second if one.difference > 0 else one.first} ({one.measure}: {100 * abs(one.difference):.1f} points, "

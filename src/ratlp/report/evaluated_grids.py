@@ -83,14 +83,14 @@ def checks_grid(checks: tuple[Check, ...]) -> Grid:
 
     Example:
         >>> checks_grid((Check("zero gradients", 0.0, "at most 5 %", "pass"),)).rows
-        (('zero gradients', '0', 'at most 5 %', 'pass'),)
+        (('zero gradients', 'pass', '0', 'at most 5 %'),)
     """
-    columns = (Column("Check", prose=True), Column("Figure", right=True), Column("Rule", prose=True), Column("Verdict"))
+    columns = (Column("Check", prose=True), Column("Verdict"), Column("Figure", right=True), Column("Rule", prose=True))
     rows = []
     for check in checks:
         figure = "none" if check.value is None else f"{check.value:.3g}"
         verdict = check.verdict.upper() if check.verdict == DISTRUST else check.verdict
-        rows.append((check.name, figure, check.rule, verdict))
+        rows.append((check.name, verdict, figure, check.rule))
     return Grid(columns, tuple(rows))
 
 
