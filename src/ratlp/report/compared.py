@@ -107,12 +107,11 @@ def accuracies_grid(found: Found) -> Grid:
     first = _first(found)
     rows = [("Clean", "", *(_both(one.evaluation.clean) for one in found.values()))]
     for layer in first.layers:
-        place = place_name(layer)
-        rows.append(("Worst case", place, *(_both(one.worst_case(layer)) for one in found.values())))
+        rows.append(("Worst case", layer, *(_both(one.worst_case(layer)) for one in found.values())))
         for row, attack in enumerate(first.evaluation.attacks):
             if attack.layer == layer:
                 cells = (_both(one.evaluation.attacks[row].robust) for one in found.values())
-                rows.append((attack.name.removesuffix(f" at {layer}"), place, *cells))
+                rows.append((attack.name.removesuffix(f" at {layer}"), layer, *cells))
     columns = (Column("Attack"), Column("At"), *(Column(name, right=True) for name in found))
     return Grid(columns, tuple(rows))
 

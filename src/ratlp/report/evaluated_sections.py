@@ -110,7 +110,7 @@ def _curves(assessment: Assessment) -> Iterator[Section]:
         yield Section(
             title=f"Accuracy over eps, at {place_name(curve.layer)}",
             prose=(
-                f"By {curve.name} alone, from random starts of its own. What it breaks at one eps counts as "
+                f"By {curve.name} alone, in a run of its own. What it breaks at one eps counts as "
                 "broken at every larger one.",
             ),
             grid=curve_grid(assessment, place),
