@@ -1,3 +1,4 @@
+import sys
 from dataclasses import replace
 
 import pytest
@@ -78,6 +79,28 @@ def test_worst_cases_and_certificates_bracket_the_truth(tmp_path, data):
         assert [point.eps for point in certified.points] == sorted(robust)[1:]
         assert all(point.certified.correct <= robust[point.eps] for point in certified.points)
     assert [len(one.values) for one in found.distances] == [20, 20]
+    verdicts = {check.name: check.verdict for check in found.evaluation.checks}
+    assert verdicts == {"certificates at input": "pass", "certificates at 1": "pass"}
+
+
+def test_a_broken_certificate_is_loud(tmp_path, data, monkeypatch):
+    class Credulous:  # certifies whatever it is shown
+        def __init__(self, n):
+            self.layer, self.norm, self.n, self.eps, self.methods = "input", "linf", n, (0.3,), ()
+
+        def certified(self, eps):
+            return torch.ones(self.n, dtype=torch.bool)
+
+    monkeypatch.setattr(
+        sys.modules["ratlp.assessment.assess"], "certify", lambda model, x, y, **options: Credulous(len(y))
+    )
+    plan = replace(PLAN, budgets={"input": Budget((0.3,))})
+    with Journal(tmp_path / "journal", {}) as journal:
+        found = assess(*data, plan, journal)
+    broken = found.evaluation.clean.correct - found.evaluation.worst_case.correct
+    (check,) = found.evaluation.checks
+    assert broken > 0
+    assert (check.value, check.verdict) == (broken, "do not trust")
 
 
 def test_several_models_share_a_journal(tmp_path, data):

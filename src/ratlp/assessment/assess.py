@@ -15,7 +15,7 @@ from ratlp.assessment.journal import Journal
 from ratlp.assessment.plan import Plan
 from ratlp.certificates import Effort, certify
 from ratlp.errors import BoundError
-from ratlp.evaluation import Check, Options, Progress, evaluate, minimal_distances, robustness_curve
+from ratlp.evaluation import Check, Evaluation, Options, Progress, evaluate, minimal_distances, robustness_curve
 from ratlp.evaluation.checks import run_checks
 from ratlp.latent.layers import INPUT
 
@@ -45,7 +45,6 @@ def assess(
     Raises:
         InputError: Inputs, labels or logits break a rule.
         LayerError: A layer cannot serve as a latent.
-        SoundnessError: Certified accuracy lies above what an attack left: a bug.
 
     Example:
         >>> import tempfile, torch
@@ -90,13 +89,14 @@ class _Run:
         checks = self._once("self-checks", self._checks) if plan.checks else []
         for layer in plan.budgets if plan.certify else ():
             place = "" if layer == INPUT else f" at {layer}"
-            certificates.append(self._once(f"certificates{place}", partial(self._certified, layer)))
-        evaluation = replace(evaluation, checks=tuple(Check(**check) for check in checks))
+            found = self._once(f"certificates{place}", partial(self._certified, layer, evaluation))
+            certificates.append(Certified.from_dict(found))
+        found_out = [*(Check(**check) for check in checks), *(one.check() for one in certificates)]
         return Assessment(
-            evaluation,
+            replace(evaluation, checks=tuple(found_out)),
             tuple(curves),
             tuple(distances),
-            tuple(map(Certified.from_dict, certificates)),
+            tuple(certificates),
             {**{f"attack {name}": seconds for name, seconds in evaluation.timings.items()}, **self.timings},
         )
 
@@ -124,7 +124,7 @@ class _Run:
     def _checks(self) -> list[dict[str, Any]]:
         return [asdict(check) for check in run_checks(*self.few, self.plan.suite(), seed=self.plan.seed)]
 
-    def _certified(self, layer: str) -> dict[str, Any]:
+    def _certified(self, layer: str, evaluation: Evaluation) -> dict[str, Any]:
         plan = self.plan
         try:
             found = certify(
@@ -137,4 +137,6 @@ class _Run:
             )
         except BoundError as error:
             return Certified(layer, plan.norm, (), {"": str(error)}).to_dict()
-        return Certified.of(found).to_dict()
+        broken = {i for a in evaluation.attacks if a.layer == layer for i in evaluation.samples.broken[a.name]}
+        proved = set(found.certified(plan.budgets[layer].eps).nonzero()[:, 0].tolist())
+        return Certified.of(found, contradicted=len(proved & broken)).to_dict()

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ratlp.certificates import Certification
-from ratlp.evaluation import Accuracy, Curve, Distances, Evaluation
+from ratlp.evaluation import Accuracy, Check, Curve, Distances, Evaluation
+from ratlp.evaluation.checks import DISTRUST
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,18 @@ class Certified:
         norm: Of the ball.
         points: By radius, ascending; none where nothing could be certified.
         refused: Why a method could not serve, by its name; under "" why none could.
+        contradicted: Samples that are certified at the attacks' eps and that one of them broke: where it is not 0, a
+            certificate or an attack is wrong.
     """
 
     layer: str
     norm: str
     points: tuple[CertifiedPoint, ...]
     refused: Mapping[str, str]
+    contradicted: int = 0
 
     @classmethod
-    def of(cls, found: Certification) -> "Certified":
+    def of(cls, found: Certification, *, contradicted: int = 0) -> "Certified":
         """What a certification shows, without its times.
 
         Example:
@@ -48,7 +52,13 @@ class Certified:
         """
         points = [CertifiedPoint(eps, Accuracy(int(found.certified(eps).sum()), found.n)) for eps in found.eps]
         refused = {run.name: run.refused for run in found.methods if run.refused is not None}
-        return cls(found.layer, found.norm, tuple(points), refused)
+        return cls(found.layer, found.norm, tuple(points), refused, contradicted)
+
+    def check(self) -> Check:
+        """That no attack broke what is certified, as a self-check."""
+        rule = "no attack breaks a sample that is certified at its eps"
+        verdict: str = DISTRUST if self.contradicted else "pass"
+        return Check(f"certificates at {self.layer}", self.contradicted, rule, verdict)
 
     def to_dict(self) -> dict[str, Any]:
         """One entry of `certificates` in `results.json`."""
@@ -62,13 +72,14 @@ class Certified:
             }
             for point in self.points
         ]
-        return {"layer": self.layer, "norm": self.norm, "points": points, "refused": dict(self.refused)}
+        own = {"layer": self.layer, "norm": self.norm, "points": points}
+        return {**own, "refused": dict(self.refused), "contradicted": self.contradicted}
 
     @classmethod
     def from_dict(cls, entry: Mapping[str, Any]) -> "Certified":
         """The inverse of `to_dict`."""
         points = [CertifiedPoint(point["eps"], Accuracy(point["certified"], point["n"])) for point in entry["points"]]
-        return cls(entry["layer"], entry["norm"], tuple(points), entry["refused"])
+        return cls(entry["layer"], entry["norm"], tuple(points), entry["refused"], entry["contradicted"])
 
 
 @dataclass(frozen=True)

@@ -102,11 +102,14 @@ def cards(facts: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
     """What was evaluated on what, and how.
 
     Example:
-        >>> cards({"data": {"kind": "moons", "n_test": 3}, "settings": {"seed": 0, "few": 200, "budgets": {}}})
-        {'Data': [('Test points', '3')], 'Attacks': [('Seed', '0'), ('Shown, checked and bisected', '200')]}
+        >>> settings = {"attacks": "fgsm,pgd", "batch_size": 8, "budgets": {"2": {"radii": [0.1], "relative": False}}}
+        >>> cards({"data": {"kind": "moons", "n_test": 3}, "settings": settings})["Attacks"]
+        [('Attacks', 'fgsm, pgd'), ('Batch size', '8'), ('Eps at layer 2', '0.1')]
     """
     data = {key: value for key, value in facts["data"].items() if key != "kind"}
     settings = dict(facts["settings"])
+    settings["attacks"] = settings["attacks"].replace(",", ", ")
+    settings["batch_size"] = settings["batch_size"] or "as many as fit in memory"
     budgets = settings.pop("budgets")
     for layer, budget in budgets.items():
         unit = " of the latent's scale" if budget["relative"] else ""
