@@ -342,3 +342,19 @@ def assert_one_line(capsys, message):
     assert captured.err.count("\n") == 1, captured.err
     assert captured.err.startswith("ratlp: error: ")
     assert message in captured.err
+
+
+def test_the_bar_tells_the_robust_accuracy_so_far(capsys, monkeypatch):
+    from ratlp.cli import progress
+    from ratlp.evaluation import Progress
+
+    class Terminal(progress.Console):
+        def __init__(self, *, stderr):
+            super().__init__(stderr=stderr, force_terminal=True, width=120)
+
+    monkeypatch.setattr(progress, "Console", Terminal)
+    with progress.accuracy_progress() as watch, watch("attacks") as tell:
+        tell(Progress(finished=16, begun=32, n=64, part=0.5, robust=24))
+    shown = capsys.readouterr().err
+    assert "attacks" in shown
+    assert "robust so far: 75.0 % of 32 samples" in shown

@@ -44,7 +44,8 @@ def accuracy_progress() -> Iterator[Callable[[str], AbstractContextManager[Calla
             def tell(found: Accuracies) -> None:
                 done = found.finished + found.part * (found.begun - found.finished)
                 robust = f"robust so far: {100 * found.robust / found.begun:.1f} % of {found.begun:,} samples"
-                bar.update(task, total=found.n, completed=done, robust=robust)
+                # Of curves and distances the figure is that of their largest radius, and means little.
+                bar.update(task, total=found.n, completed=done, robust=robust if stage.endswith("attacks") else "")
 
             yield tell
             bar.update(task, total=1, completed=1)
