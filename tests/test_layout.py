@@ -12,7 +12,7 @@ LAYERS = [
     {"attacks", "bounds"},
     {"objective", "certificates", "evaluation"},
     {"data", "models"},
-    {"experiments"},
+    {"experiments", "assessment"},
     {"report"},
     {"cli"},
 ]

@@ -6,6 +6,8 @@ import typer
 
 import ratlp
 from ratlp.cli.certify import certify_command
+from ratlp.cli.compare import compare_command
+from ratlp.cli.evaluate import evaluate_command
 from ratlp.cli.reproduce import reproduce_command
 
 app = typer.Typer(
@@ -33,3 +35,5 @@ def _options(
 
 app.command("reproduce")(reproduce_command)
 app.command("certify")(certify_command)
+app.command("evaluate")(evaluate_command)
+app.command("compare")(compare_command)

@@ -6,20 +6,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, cast, get_args
 
-import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from torch import Tensor, nn
 
 from ratlp.attacks import PGD
 from ratlp.bounds import Norm
 from ratlp.certificates import METHODS, Certification, Effort, Step, certify
 from ratlp.certificates.certification import SCHEMA
 from ratlp.cli.output import OutputFolder
+from ratlp.cli.request import numbers
+from ratlp.cli.subject import beside, short_name
 from ratlp.data import load_source
-from ratlp.errors import InputError
 from ratlp.experiments.reproduce import describe, versions
 from ratlp.models import load_model
 from ratlp.report.certified import certification_files
@@ -46,12 +45,12 @@ def certify_command(
     out: Annotated[Path | None, typer.Option(help="Folder (default: ratlp-results/certify-MODEL).")] = None,
 ) -> None:
     """Certify a model: the share of samples that no perturbation up to eps can turn, and a radius for each."""
-    radii, methods = _numbers(eps or ["0.1"]), _names(method)
+    radii, methods = list(numbers(eps or ["0.1"], "eps")), _names(method)
     source = load_source(data, label=label)
     split = source.draw(seed)
     loaded = load_model(model, weights=weights)
-    x, y = _beside(loaded.model, split.x_test[:samples], split.y_test[:samples])
-    folder = OutputFolder(out or Path("ratlp-results") / f"certify-{_short(model)}", schema=SCHEMA)
+    x, y = beside(loaded.model, split.x_test[:samples], split.y_test[:samples])
+    folder = OutputFolder(out or Path("ratlp-results") / f"certify-{short_name(model)}", schema=SCHEMA)
     given: dict[str, Any] = {"weights": weights, "layer": layer, "eps": ",".join(map(repr, radii)), "norm": norm}
     given |= {"method": methods and ",".join(methods), "attack": attack, "samples": samples, "label": label}
     given |= {"seed": seed, "tolerance": tolerance, "batch-size": batch_size}
@@ -79,28 +78,11 @@ def certify_command(
     typer.echo(f"\nWritten to {folder.path}: open {folder.path / 'certified.png'}")
 
 
-def _numbers(texts: Sequence[str]) -> list[float]:
-    try:
-        return [float(text) for part in texts for text in part.split(",")]
-    except ValueError:
-        raise InputError(f"eps must be numbers, such as 0.05,0.1; found {','.join(texts)!r}") from None
-
-
 def _names(texts: Sequence[str] | None) -> list[str] | None:
     """Method names, in which a hyphen may stand for the space."""
     if not texts:
         return None
     return [name.strip().replace("-", " ") for text in texts for name in text.split(",")]
-
-
-def _short(model: str) -> str:
-    return Path(model).stem if model.endswith(".safetensors") else model.rpartition(":")[2]
-
-
-def _beside(model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """The data on the model's device, in its type."""
-    first = next((p for p in model.parameters() if p.dtype in (torch.float32, torch.float64)), x)
-    return x.to(first), y.to(first.device)
 
 
 @contextmanager

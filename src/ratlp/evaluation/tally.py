@@ -12,12 +12,14 @@ class Progress:
 
     Attributes:
         finished: Samples of which all tasks are done.
+        begun: These and the samples of the batch at work.
         n: Samples in all.
         part: Of the batch at work, the share of its tasks that are done.
-        robust: Of the samples finished, those classified rightly for which no task has a value other than 0.
+        robust: Of the samples begun, those classified rightly for which no task has had a value other than 0 so far.
     """
 
     finished: int
+    begun: int
     n: int
     part: float
     robust: int
@@ -61,9 +63,7 @@ class Tally:
             self._batch = {}
         self._batch[record.task] = record
         if len(self._batch) == len(self._tasks):
-            values = zip(*(self._batch[task].values for task in self._tasks), strict=True)
-            pairs = zip(self._correct[record.start : record.stop], values, strict=True)
-            self._robust += sum(correct and not any(value != 0 for value in own) for correct, own in pairs)
+            self._robust += self._standing()
             self._finished.append(self._batch)
             self._batch = {}
         if new and self._record is not None:
@@ -74,7 +74,9 @@ class Tally:
     def progress(self) -> Progress:
         """How far the work has come."""
         finished = next(iter(self._finished[-1].values())).stop if self._finished else 0
-        return Progress(finished, len(self._correct), len(self._batch) / len(self._tasks), self._robust)
+        begun = next(iter(self._batch.values())).stop if self._batch else finished
+        part = len(self._batch) / len(self._tasks)
+        return Progress(finished, begun, len(self._correct), part, self._robust + self._standing())
 
     def records(self, task: str) -> list[Record]:
         """Those of one task, in the order of the samples."""
@@ -83,3 +85,10 @@ class Tally:
     def values(self, task: str) -> tuple[Value, ...]:
         """Those of one task, for each sample."""
         return tuple(value for record in self.records(task) for value in record.values)
+
+    def _standing(self) -> int:
+        """Of the batch at work, the samples that count as robust so far."""
+        records = list(self._batch.values())
+        values = zip(*(record.values for record in records), strict=True)
+        correct = self._correct[records[0].start : records[0].stop] if records else ()
+        return sum(right and not any(value != 0 for value in own) for right, own in zip(correct, values, strict=True))

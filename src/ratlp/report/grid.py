@@ -11,11 +11,13 @@ class Column:
         title: The heading.
         right: Whether the column is flush right, as numbers are.
         code: Whether the cells are code.
+        prose: Whether the cells are sentences, which may take several lines.
     """
 
     title: str
     right: bool = False
     code: bool = False
+    prose: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,17 @@ class Grid:
             for width, column in zip(widths, self.columns, strict=True)
         ]
         return "\n".join(self._line(row, widths) for row in [header, rule, *body])
+
+    def only(self, *titles: str) -> "Grid":
+        """Some of the columns.
+
+        Example:
+            >>> Grid((Column("a"), Column("b")), (("1", "2"),)).only("b").rows
+            (('2',),)
+        """
+        places = [place for place, column in enumerate(self.columns) if column.title in titles]
+        rows = tuple(tuple(row[place] for place in places) for row in self.rows)
+        return Grid(tuple(self.columns[place] for place in places), rows)
 
     def _line(self, cells: list[str], widths: list[int]) -> str:
         padded = (

@@ -1,11 +1,10 @@
 """The sections of the page: each has its prose, a table and figures, as far as the results go."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ratlp.experiments.results import Reproduction
 from ratlp.experiments.table import PAPER
-from ratlp.report.grid import Grid
+from ratlp.report.document import Section
 from ratlp.report.table import ablation_grid, search_grid, table1_grid, theorem_grid
 from ratlp.report.words import (
     ablation_sentences,
@@ -14,28 +13,6 @@ from ratlp.report.words import (
     theorem_sentences,
     verdict_sentences,
 )
-
-
-@dataclass(frozen=True)
-class Section:
-    """One section of the page.
-
-    Attributes:
-        prose: Paragraphs before the table.
-        findings: Sentences after the table, as a list.
-        marked: The rows of the table that contradict the paper.
-        figure: The name of its figure in `report_figures`.
-        figure_first: Whether the figure stands before the table or after the findings.
-    """
-
-    title: str
-    prose: tuple[str, ...] = ()
-    findings: tuple[str, ...] = ()
-    grid: Grid | None = None
-    marked: frozenset[int] = frozenset()
-    figure: str | None = None
-    caption: str = ""
-    figure_first: bool = True
 
 
 def sections(reproduction: Reproduction) -> Iterator[Section]:

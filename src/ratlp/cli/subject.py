@@ -1,0 +1,120 @@
+"""The model and the samples that a command is about."""
+
+import hashlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ratlp.assessment import Plan
+from ratlp.data import Source
+from ratlp.errors import InputError, RatlpError
+from ratlp.evaluation.caller_state import on_loan
+from ratlp.evaluation.inputs import check_inputs
+from ratlp.evaluation.network import model_logits
+from ratlp.evaluation.records import digest
+from ratlp.latent.batch import call_model
+from ratlp.latent.layers import Layer
+from ratlp.models import load_model
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model, and samples on its device.
+
+    Attributes:
+        name: Short, for folders and tables.
+        origin: Where the model came from, in words.
+        model: In eval mode.
+        x: Inputs.
+        y: Labels.
+        identity: Digests of model, code and samples.
+    """
+
+    name: str
+    origin: str
+    model: nn.Module
+    x: Tensor
+    y: Tensor
+    identity: dict[str, Any]
+
+    def check(self, plan: Plan) -> None:
+        """Refuse, before any work is done, what the plan's attacks would refuse.
+
+        Raises:
+            InputError: Logits are not as they must be, or inputs lie outside the bounds.
+            LayerError: There is no such layer.
+        """
+        check_inputs(self.x, self.y, plan.suite())
+        for layer in plan.budgets:
+            Layer.find(self.model, layer)
+        with torch.no_grad(), on_loan(self.model):
+            model_logits(self.model, self.x[:2], n=len(self.x[:2]))
+
+
+def open_subject(model: str, weights: Path | None, source: Source, *, seed: int, samples: int | None) -> Subject:
+    """Load a model and the first samples of the data's test part, and see that they go together.
+
+    Raises:
+        InputError: The model or its weights are refused, or it does not take the data.
+    """
+    loaded = load_model(model, weights=weights)
+    split = source.draw(seed)
+    x, y = beside(loaded.model, split.x_test[:samples], split.y_test[:samples])
+    _check_taken(loaded.model, x)
+    identity = {
+        "model": digest(loaded.model, (), {}),
+        "code": _files_digest(model, weights),
+        "samples": digest(nn.Module(), (x, y), {}),
+    }
+    return Subject(short_name(model), loaded.origin, loaded.model, x, y, identity)
+
+
+def short_name(model: str) -> str:
+    """What a model is called in short.
+
+    Example:
+        >>> short_name("nets/small.safetensors"), short_name("mine.nets:small")
+        ('small', 'small')
+    """
+    return Path(model).stem if model.endswith(".safetensors") else model.rpartition(":")[2]
+
+
+def beside(model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """The data on the model's device, in its type.
+
+    Example:
+        >>> beside(nn.Linear(2, 2).double(), torch.zeros(3, 2), torch.zeros(3, dtype=torch.int64))[0].dtype
+        torch.float64
+    """
+    first = next((p for p in model.parameters() if p.dtype in (torch.float32, torch.float64)), x)
+    return x.to(first), y.to(first.device)
+
+
+def _check_taken(model: nn.Module, x: Tensor) -> None:
+    try:
+        with torch.no_grad(), on_loan(model):
+            call_model(model, x[:2])
+    except RatlpError:
+        raise
+    except Exception as error:
+        text = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"the model must take the data, inputs of shape {tuple(x[:2].shape)}; found {type(error).__name__} "
+            f"({text}): give data of the shape that it was made for"
+        ) from error
+
+
+def _files_digest(model: str, weights: Path | None) -> str:
+    """Of the contents of the model's file, or of its factory's module and the weights."""
+    path: str | None = model
+    if not model.endswith(".safetensors"):
+        path = getattr(sys.modules.get(model.partition(":")[0]), "__file__", None)
+    hashed = hashlib.sha256()
+    for file in (path, weights):
+        if file is not None:
+            hashed.update(Path(file).read_bytes())
+    return hashed.hexdigest()[:16]
