@@ -106,6 +106,7 @@ def _after_autoattack(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         net, norm="Linf", eps=EPS, version="custom", attacks=["apgd-ce", "apgd-t"], seed=0, device="cpu"
     )
     attack.apgd.n_restarts = 1
+    attack.apgd_targeted.n_target_classes = min(9, net(x[:1]).shape[1] - 1)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         right = net(x).argmax(1) == y
         if not right.any():

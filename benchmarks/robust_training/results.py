@@ -56,10 +56,10 @@ def table(rows: Sequence[Row]) -> str:
         own = [row for row in rows if row.net == net]
         chosen = [row for row in own if row.chosen]
         lines += [f"{net} net, the settings that validation chose (mean ± std over seeds, accuracies in %)", ""]
-        lines += _lines(_grouped(chosen))
+        lines += _lines(_grouped(chosen), mark=False)
         others = [row for row in own if row.seed == 0]
         if len(others) > len([row for row in chosen if row.seed == 0]):
-            lines += ["", f"{net} net, every setting, seed 0 (* chosen)", "", *_lines(_grouped(others))]
+            lines += ["", f"{net} net, every setting, seed 0 (* chosen)", "", *_lines(_grouped(others), mark=True)]
         lines.append("")
     return "\n".join(lines)
 
@@ -71,13 +71,13 @@ def _grouped(rows: Iterable[Row]) -> dict[tuple[str, str, str], list[Row]]:
     return found
 
 
-def _lines(groups: dict[tuple[str, str, str], list[Row]]) -> list[str]:
+def _lines(groups: dict[tuple[str, str, str], list[Row]], *, mark: bool) -> list[str]:
     head = f"{'method':<12}{'layer':<13}{'setting':<20}" + "".join(f"{name:>14}" for name in COLUMNS) + f"{'seeds':>7}"
     lines = [head, "-" * len(head)]
     for (method, layer, setting), rows in groups.items():
-        mark = "*" if rows[0].chosen else ""
+        star = "*" if mark and rows[0].chosen else ""
         cells = "".join(f"{_spread([getattr(row, name) for row in rows], name):>14}" for name in COLUMNS)
-        lines.append(f"{method:<12}{layer:<13}{setting + mark:<20}{cells}{len(rows):>7}")
+        lines.append(f"{method:<12}{layer:<13}{setting + star:<20}{cells}{len(rows):>7}")
     return lines
 
 
