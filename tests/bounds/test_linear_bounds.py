@@ -497,3 +497,9 @@ def test_every_rearrangement_that_intervals_know_keeps_correlations():
     names = {*shapes._VIEWS, *shapes._COPIES, *shapes._SEVERAL_VIEWS} - {"masked_select"}
     known = [f for name in names for f in (getattr(torch, name, None), getattr(torch.Tensor, name, None)) if f]
     assert not [function for function in known if function not in registry._RULES]
+
+
+def test_an_empty_batch_is_refused():
+    model = torch.nn.Sequential(torch.nn.Linear(2, 3))
+    with pytest.raises(InputError, match="linear bounds need a batch of one sample or more; found none"):
+        linear_margins(model, Interval(torch.zeros(0, 2), torch.ones(0, 2)), torch.zeros(0, dtype=torch.int64))

@@ -13,7 +13,7 @@ from ratlp.bounds.linear.affine import with_item
 from ratlp.bounds.linear.nodes import Call, Leaf, Node
 from ratlp.bounds.linear.regions import Region
 from ratlp.bounds.linear.registry import recorded
-from ratlp.errors import BoundError
+from ratlp.errors import BoundError, InputError
 from ratlp.latent.batch import logits_of
 
 
@@ -156,6 +156,7 @@ def trace(forward: Callable[[Tensor], Any], region: Region) -> Graph:
         region: What the input ranges over.
 
     Raises:
+        InputError: The batch is empty.
         BoundError: A function has no interval rule, samples depend on each other, or a layer is in training.
 
     Example:
@@ -165,6 +166,8 @@ def trace(forward: Callable[[Tensor], Any], region: Region) -> Graph:
         >>> [type(node).__name__ for node in graph.nodes]
         ['Leaf', 'Affine', 'Relaxed', 'Affine']
     """
+    if region.box.shape[0] == 0:
+        raise InputError("linear bounds need a batch of one sample or more; found none: leave empty batches out")
     graph = Graph(region)
     probe = region.box.centre.detach().clone()
     probe[0] = torch.nan

@@ -1,0 +1,175 @@
+"""The command line of `benchmarks/fashion_mnist.py`."""
+
+import argparse
+import importlib.util
+import platform
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from robust_training.data import LARGE, load
+from robust_training.evaluating import PGD_RESTARTS, PGD_STEPS, evaluated
+from robust_training.folder import Folder
+from robust_training.nets import NETS
+from robust_training.plot import plot
+from robust_training.recipes import EPS, METHODS, Recipe
+from robust_training.results import Row, table
+from robust_training.stages import Plan, name_of, trainings
+from robust_training.timing import time_ratios
+from robust_training.training import BATCH, DECAY_FROM, LR
+
+import ratlp
+from ratlp.errors import RatlpError
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train, evaluate, time; print the table and write the files. What is there already is not done again."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    parser = _parser()
+    options = parser.parse_args(given)
+    _check_packages(parser)
+    torch.set_num_threads(options.threads)
+    folder = Folder(options.out)
+    try:
+        data = load(options.data)
+    except RatlpError as error:
+        parser.error(str(error))
+    epochs = options.epochs or (10 if len(data.train[1]) >= LARGE else 100)
+    plans = [Plan(net, data, tuple(options.methods), epochs, options.seeds, tune=options.tune) for net in options.nets]
+    for plan in plans:
+        folder.claim(_identity(plan, options))
+    rows = [row for plan in plans for row in _rows(plan, folder, options)]
+    print(table(rows))
+    folder.write("results.json", [row.to_dict() for row in rows])
+    folder.write("meta.json", _meta(given, options, epochs))
+    folder.write_bytes("table.txt", table(rows).encode())
+    for name, content in plot(rows, data=data.name).items():
+        folder.write_bytes(name, content)
+
+
+def _rows(plan: Plan, folder: Folder, options: argparse.Namespace) -> list[Row]:
+    trained = []
+    for recipe, seed, chosen in trainings(plan, folder, say=_say):
+        trained.append((recipe, seed, chosen))
+        _evaluate(plan, recipe, seed, folder, options.attack_samples)
+    ratios = _ratios(plan, [recipe for recipe, seed, _ in trained if seed == 0], folder, options.rounds)
+    return [_row(plan, recipe, seed, chosen, folder, ratios) for recipe, seed, chosen in trained]
+
+
+def _evaluate(plan: Plan, recipe: Recipe, seed: int, folder: Folder, attack_samples: int) -> None:
+    name = name_of(plan, recipe, seed)
+    if folder.read(f"rows/{name}.json") is None:
+        found = asdict(evaluated(ratlp.load(folder.model(name)), plan.data, attack_samples=attack_samples))
+        folder.write(f"rows/{name}.json", found)
+        _say(f"{name}: " + ", ".join(f"{key} {value:.1f}" for key, value in found.items()))
+
+
+def _ratios(plan: Plan, recipes: list[Recipe], folder: Folder, rounds: int) -> dict[str, dict[str, float]]:
+    """Of each method at each layer; a method's settings cost the same but for the number of steps."""
+    kept = folder.read(f"timing_{plan.net}.json")
+    by_cost = {_cost_of(recipe): recipe for recipe in recipes}
+    if kept is None or not by_cost.keys() <= kept.keys():
+        kept = time_ratios(lambda: plan.build(0), by_cost, plan.data, rounds=rounds)
+        folder.write(f"timing_{plan.net}.json", kept)
+    return kept
+
+
+def _cost_of(recipe: Recipe) -> str:
+    steps = next((word for word in recipe.setting.split(",") if word.endswith(("steps", "clean term"))), "")
+    return " ".join(part for part in (recipe.method, recipe.layer, steps) if part)
+
+
+def _row(
+    plan: Plan, recipe: Recipe, seed: int, chosen: bool, folder: Folder, ratios: dict[str, dict[str, float]]
+) -> Row:
+    name = name_of(plan, recipe, seed)
+    run = folder.read(f"runs/{name}.json")
+    return Row(
+        method=recipe.method,
+        layer=recipe.layer,
+        seed=seed,
+        **folder.read(f"rows/{name}.json"),
+        time_ratio=ratios[_cost_of(recipe)]["ratio"],
+        net=plan.net,
+        setting=recipe.setting,
+        chosen=chosen,
+        epoch=run["epoch"],
+        seconds=run["seconds"],
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fashion_mnist.py",
+        description="Robust and certified accuracy against the cost of training, every method on one footing.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--data", default="digits", help="digits, or a folder of IDX files (MNIST, Fashion-MNIST)")
+    add("--methods", type=_one_of(METHODS), default=",".join(METHODS), metavar="NAMES", help="with commas between")
+    add("--nets", type=_one_of(NETS), default="small", metavar="NAMES", help="small, wide, or small,wide")
+    add("--epochs", type=_positive, help="of every training; 10 with 10,000 images or more, else 100", default=None)
+    add("--seeds", type=_positive, default=3, help="of the settings that validation chooses")
+    add("--tune", action=argparse.BooleanOptionalAction, default=True, help="try every setting with the first seed")
+    add("--attack-samples", type=_positive, default=1000, metavar="N", help="test images under attack, the first N")
+    add("--rounds", type=_positive, default=11, help="of the timing")
+    add("--threads", type=_positive, default=torch.get_num_threads(), help="torch's")
+    add("--out", type=Path, required=True, default=argparse.SUPPRESS, help="folder for results and nets; goes on there")
+    return parser
+
+
+def _one_of(known: dict[str, Any]) -> Callable[[str], list[str]]:
+    def names(text: str) -> list[str]:
+        found = list(dict.fromkeys(name.strip() for name in text.split(",")))
+        unknown = [name for name in found if name not in known]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"must be of {', '.join(known)}; found {', '.join(map(repr, unknown))}")
+        return found
+
+    return names
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number >= 1; found {text!r}")
+    return int(text)
+
+
+def _check_packages(parser: argparse.ArgumentParser) -> None:
+    for package, install in (("pyautoattack", "pyautoattack"), ("matplotlib", "'ratlp[cli]'")):
+        if importlib.util.find_spec(package) is None:
+            parser.error(f"this needs {package}, which is not installed: run pip install {install}")
+
+
+def _identity(plan: Plan, options: argparse.Namespace) -> dict[str, Any]:
+    """What work in one folder must have in common."""
+    return {"data": plan.data.name, "epochs": plan.epochs, "attack_samples": options.attack_samples}
+
+
+def _meta(given: Sequence[str], options: argparse.Namespace, epochs: int) -> dict[str, Any]:
+    return {
+        "command": shlex.join(["python", "benchmarks/fashion_mnist.py", *given]),
+        "eps": EPS,
+        "epochs": epochs,
+        "batch": BATCH,
+        "optimiser": f"Adam, learning rate {LR}, falling linearly to 0 from {DECAY_FROM:.0%} of the steps",
+        "ramp": "eps rises linearly over the first half of the steps, but where a setting says 'no ramp'",
+        "stopping": "the epoch of the second half with the best mean of clean and attacked validation accuracy",
+        "attacks": f"PGD, {PGD_STEPS} steps, {PGD_RESTARTS} restarts; AutoAttack's APGD-CE and APGD-T, 100 steps",
+        "attack_samples": options.attack_samples,
+        "threads": torch.get_num_threads(),
+        "timing_rounds": options.rounds,
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in ("torch", "ratlp", "pyautoattack")},
+        "device": f"cpu ({platform.machine()})",
+    }
+
+
+def _say(text: str) -> None:
+    """A line for each finished piece of work."""
+    print(text, file=sys.stderr, flush=True)

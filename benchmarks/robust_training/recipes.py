@@ -1,0 +1,187 @@
+"""How each method trains: the objective, with every setting that is tried for it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from ratlp import RATLP
+from ratlp.attacks import FGSM, PGD
+from ratlp.bounds import IntervalBound
+from ratlp.losses import TRADES, AdversarialOnly, CrossEntropy
+from ratlp.objective import LinearRamp, Schedule
+from ratlp.perturbations import LInf, Propagated, rms_per_sample
+
+EPS = 0.1
+"""The input budget, L-inf, on pixels in [0, 1]."""
+PIXELS = (0.0, 1.0)
+
+Make = Callable[[nn.Module], nn.Module]
+"""Builds the objective: it is called with a batch and gives what has a `.loss`."""
+
+
+class StandardOutput(NamedTuple):
+    """As the library's objective gives it."""
+
+    loss: Tensor
+
+
+class Standard(nn.Module):
+    """Cross-entropy, as one would write it."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor, y: Tensor) -> StandardOutput:
+        """The mean cross-entropy of a batch."""
+        return StandardOutput(cross_entropy(self.model(x), y))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One setting of one method.
+
+    Attributes:
+        method: Its name on the command line.
+        layer: Where it perturbs; "" where it does not.
+        setting: In words; a method's first setting is its usual one.
+        make: Builds the objective.
+        ramp: Whether eps rises linearly over the first half of the training.
+    """
+
+    method: str
+    layer: str
+    setting: str
+    make: Make = field(repr=False)
+    ramp: bool = True
+
+    @property
+    def name(self) -> str:
+        """For files."""
+        parts = (self.method, self.layer, self.setting)
+        return "_".join(part.replace(" ", "-").replace(",", "") for part in parts if part)
+
+    def schedule(self, objective: nn.Module, steps: int) -> Callable[[], None]:
+        """What to call after each step: it moves eps, where there is a ramp."""
+        return Schedule(objective, eps=LinearRamp(over=max(1, steps // 2))).step if self.ramp else lambda: None
+
+
+def recipes(method: str, layers: tuple[str, ...]) -> list[Recipe]:
+    """Every setting of a method that is tried.
+
+    Args:
+        method: A key of `METHODS`.
+        layers: The net's activations, from the input to the last.
+    """
+    return METHODS[method](layers)
+
+
+def _standard(layers: tuple[str, ...]) -> list[Recipe]:
+    return [Recipe("standard", "", "", Standard, ramp=False)]
+
+
+def _ratlp(layers: tuple[str, ...]) -> list[Recipe]:
+    return [
+        Recipe("ratlp", layers[-1], "eps 0.1", lambda m: RATLP(m, layer=layers[-1], eps=0.1), ramp=False),
+        Recipe("ratlp", layers[-1], "eps 1", lambda m: RATLP(m, layer=layers[-1], eps=1.0), ramp=False),
+    ]
+
+
+def _relative(layers: tuple[str, ...]) -> list[Recipe]:
+    def make(layer: str, eps: float) -> Make:
+        return lambda m: RATLP(m, layer=layer, perturbation=LInf(eps, relative_to=rms_per_sample))
+
+    return [
+        Recipe("relative", layer, f"eps {eps:g}", make(layer, eps))
+        for layer in (layers[0], layers[-1])
+        for eps in (0.2, 0.5)
+    ]
+
+
+def _input(loss: type[CrossEntropy] | type[TRADES], maximiser: PGD | FGSM, weight: float = 1.0) -> Make:
+    return lambda m: RATLP(
+        m, layer="input", perturbation=LInf(EPS, bounds=PIXELS), maximiser=maximiser, loss=loss(), weight=weight
+    )
+
+
+def _steps(steps: int, step_size: float) -> PGD:
+    return PGD(steps=steps, step_size=step_size, keep_best=False)
+
+
+def _fgsm_rs(layers: tuple[str, ...]) -> list[Recipe]:
+    """Wong, Rice and Kolter, arXiv 2001.03994: one step of 1.25 radii from a random start."""
+
+    def recipe(setting: str, loss: type[CrossEntropy], step_size: float = 1.25, *, ramp: bool = True) -> Recipe:
+        return Recipe("fgsm-rs", "input", setting, _input(loss, _steps(1, step_size)), ramp)
+
+    return [
+        recipe("step 1.25", AdversarialOnly),
+        recipe("step 1.25, no ramp", AdversarialOnly, ramp=False),
+        recipe("step 1", AdversarialOnly, 1.0),
+        recipe("clean term", CrossEntropy),
+    ]
+
+
+def _pgd_7(layers: tuple[str, ...]) -> list[Recipe]:
+    """Madry et al., arXiv 1706.06083."""
+
+    def recipe(
+        setting: str, maximiser: PGD, loss: type[CrossEntropy] = AdversarialOnly, *, ramp: bool = True
+    ) -> Recipe:
+        return Recipe("pgd-7", "input", setting, _input(loss, maximiser), ramp)
+
+    return [
+        recipe("step 0.25", _steps(7, 0.25)),
+        recipe("step 0.25, no ramp", _steps(7, 0.25), ramp=False),
+        recipe("step 0.36, no ramp", _steps(7, 2.5 / 7), ramp=False),
+        recipe("clean term", _steps(7, 0.25), CrossEntropy),
+        recipe("10 steps, no ramp", _steps(10, 0.25), ramp=False),
+    ]
+
+
+def _trades(layers: tuple[str, ...]) -> list[Recipe]:
+    """Zhang et al., arXiv 1901.08573, with beta as the weight."""
+    return [
+        Recipe("trades", "input", "beta 6", _input(TRADES, _steps(7, 0.25), 6.0)),
+        Recipe("trades", "input", "beta 6, no ramp", _input(TRADES, _steps(7, 0.25), 6.0), ramp=False),
+        Recipe("trades", "input", "beta 3", _input(TRADES, _steps(7, 0.25), 3.0)),
+    ]
+
+
+def _propagated(layers: tuple[str, ...]) -> list[Recipe]:
+    def make(layer: str, weight: float) -> Make:
+        return lambda m: RATLP(m, layer=layer, perturbation=Propagated(EPS, bounds=PIXELS), weight=weight)
+
+    return [
+        Recipe("propagated", layer, f"weight {weight:g}", make(layer, weight))
+        for layer in layers
+        for weight in (1.0, 2.0, 5.0)
+    ]
+
+
+def _interval(layers: tuple[str, ...]) -> list[Recipe]:
+    """Gowal et al., arXiv 1810.12715."""
+
+    def make(weight: float) -> Make:
+        def objective(model: nn.Module) -> RATLP:
+            budget = Propagated(EPS, bounds=PIXELS)
+            return RATLP(model, layer="input", perturbation=budget, maximiser=IntervalBound(), weight=weight)
+
+        return objective
+
+    return [Recipe("interval", "input", f"weight {weight:g}", make(weight)) for weight in (1.0, 5.0)]
+
+
+METHODS: dict[str, Callable[[tuple[str, ...]], list[Recipe]]] = {
+    "standard": _standard,
+    "ratlp": _ratlp,
+    "relative": _relative,
+    "fgsm-rs": _fgsm_rs,
+    "pgd-7": _pgd_7,
+    "trades": _trades,
+    "propagated": _propagated,
+    "interval": _interval,
+}

@@ -1,0 +1,79 @@
+"""The work, piece by piece: train every setting, choose one by validation, train it with more seeds."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from robust_training.folder import Folder
+from robust_training.nets import NETS, activations
+from robust_training.recipes import Recipe, recipes
+from robust_training.training import Data, train
+from torch import nn
+
+Image = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is trained.
+
+    Attributes:
+        net: A key of `NETS`.
+        data: The images.
+        methods: Keys of `METHODS`.
+        epochs: Of every training.
+        seeds: How many; every setting is tried with the first, the chosen one trained with all.
+        tune: Whether every setting is tried; otherwise each method's first alone.
+    """
+
+    net: str
+    data: Data
+    methods: tuple[str, ...]
+    epochs: int
+    seeds: int
+    tune: bool
+
+    def build(self, seed: int) -> nn.Module:
+        """The net with the initial weights of a seed."""
+        torch.manual_seed(seed)
+        image: Image = tuple(self.data.test[0].shape[1:])
+        return NETS[self.net](image, classes=int(self.data.test[1].max()) + 1)
+
+    def groups(self) -> list[list[Recipe]]:
+        """The settings among which one is chosen: those of a method, at a layer where it is tried at several."""
+        layers = activations(self.build(0))
+        found: list[list[Recipe]] = []
+        for method in self.methods:
+            every = recipes(method, layers)
+            by_layer = [[r for r in every if r.layer == layer] for layer in dict.fromkeys(r.layer for r in every)]
+            found += [group if self.tune else group[:1] for group in by_layer]
+        return found
+
+
+def name_of(plan: Plan, recipe: Recipe, seed: int) -> str:
+    """For files."""
+    return f"{plan.net}_{recipe.name}_seed-{seed}"
+
+
+def trainings(plan: Plan, folder: Folder, *, say: Callable[[str], None]) -> Iterator[tuple[Recipe, int, bool]]:
+    """Train what is missing; give each finished training, and whether its setting is the chosen one."""
+    for group in plan.groups():
+        scores = {recipe: _trained(plan, recipe, 0, folder, say)["score"] for recipe in group}
+        chosen = max(group, key=lambda recipe: scores[recipe])
+        for recipe in group:
+            yield recipe, 0, recipe is chosen
+        for seed in range(1, plan.seeds):
+            _trained(plan, chosen, seed, folder, say)
+            yield chosen, seed, True
+
+
+def _trained(plan: Plan, recipe: Recipe, seed: int, folder: Folder, say: Callable[[str], None]) -> Any:
+    name = name_of(plan, recipe, seed)
+    run = folder.read(f"runs/{name}.json")
+    if run is None:
+        net = plan.build(seed)
+        run = asdict(train(net, recipe, plan.data, epochs=plan.epochs, seed=seed))
+        folder.keep_model(name, net, run)
+        say(f"{name}: validation {run['clean']:.1f} clean, {run['attacked']:.1f} attacked, {run['seconds']:.0f} s")
+    return run

@@ -1,0 +1,89 @@
+"""The cost of a training step of each method over a standard step, interleaved in one run."""
+
+import time
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from statistics import median, quantiles
+from typing import Any
+
+import torch
+from robust_training.recipes import EPS, PIXELS, Recipe
+from robust_training.training import BATCH, LR, Data
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+STEPS = 8
+"""Of each method in each round."""
+
+Step = Callable[[Tensor, Tensor], Any]
+
+
+def time_ratios(
+    make_net: Callable[[], nn.Module], methods: dict[str, Recipe], data: Data, *, rounds: int
+) -> dict[str, dict[str, float]]:
+    """By name, the median over the rounds of a step's time over the standard step's, and its quartiles.
+
+    In each round every method takes its steps once, in turn; "standard" and PGD with seven steps as one would write
+    it by hand ("pgd-7 by hand") are added.
+    """
+    steps: dict[str, Step] = {"standard": _by_hand(make_net(), 0), "pgd-7 by hand": _by_hand(make_net(), 7)}
+    steps |= {name: _with(make_net(), recipe) for name, recipe in methods.items()}
+    batches = _batches(data)
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for number in range(rounds + 1):
+        for name, step in steps.items():
+            taken = _timed(step, batches)
+            if number:  # the first round warms up
+                seconds[name].append(taken)
+    return {name: _ratio(times, seconds["standard"]) for name, times in seconds.items()}
+
+
+def _ratio(times: list[float], standard: list[float]) -> dict[str, float]:
+    ratios = [own / other for own, other in zip(times, standard, strict=True)]
+    low, _, high = quantiles(ratios, n=4) if len(ratios) > 1 else (ratios[0],) * 3
+    return {"ratio": median(ratios), "low": low, "high": high}
+
+
+def _timed(step: Step, batches: Iterator[tuple[Tensor, Tensor]]) -> float:
+    started = time.perf_counter()
+    for _ in range(STEPS):
+        step(*next(batches))
+    return time.perf_counter() - started
+
+
+def _with(net: nn.Module, recipe: Recipe) -> Step:
+    objective = recipe.make(net.train())
+    optimiser = torch.optim.Adam(net.parameters(), lr=LR)
+
+    def step(x: Tensor, y: Tensor) -> None:
+        optimiser.zero_grad()
+        objective(x, y).loss.backward()
+        optimiser.step()
+
+    return step
+
+
+def _by_hand(net: nn.Module, attack_steps: int) -> Step:
+    """A loop without the library."""
+    net.train()
+    optimiser = torch.optim.Adam(net.parameters(), lr=LR)
+
+    def step(x: Tensor, y: Tensor) -> None:
+        moved = x
+        if attack_steps:
+            moved = (x + EPS * (2 * torch.rand_like(x) - 1)).clamp(*PIXELS)
+        for _ in range(attack_steps):
+            moved.requires_grad_()
+            (gradient,) = torch.autograd.grad(cross_entropy(net(moved), y), moved)
+            moved = (moved.detach() + EPS / 4 * gradient.sign()).clamp(x - EPS, x + EPS).clamp(*PIXELS)
+        optimiser.zero_grad()
+        cross_entropy(net(moved.detach()), y).backward()
+        optimiser.step()
+
+    return step
+
+
+def _batches(data: Data) -> Iterator[tuple[Tensor, Tensor]]:
+    x, y = data.train
+    full = [i for i in torch.arange(len(y)).split(BATCH) if len(i) == BATCH][:16]
+    return cycle([(x[index], y[index]) for index in full])

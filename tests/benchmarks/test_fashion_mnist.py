@@ -1,0 +1,120 @@
+"""Every method is trained on one footing, and the command goes on where it stopped."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from robust_training.evaluating import evaluated
+from robust_training.folder import Folder
+from robust_training.nets import NETS, activations
+from robust_training.recipes import METHODS, recipes
+from robust_training.results import Row, table
+from robust_training.timing import time_ratios
+from robust_training.training import Data, train
+
+from ratlp.models import small_cnn
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "fashion_mnist.py"
+LAYERS = ("features.1", "features.3", "features.6")
+
+
+def images(n, generator):
+    """Four classes: which quarter is bright."""
+    y = torch.randint(4, (n,), generator=generator)
+    x = 0.2 * torch.rand(n, 1, 8, 8, generator=generator)
+    quarters = torch.nn.functional.one_hot(y, 4).view(n, 1, 2, 2).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    return x + 0.7 * quarters, y
+
+
+@pytest.fixture(scope="module")
+def data():
+    generator = torch.Generator().manual_seed(0)
+    return Data(images(300, generator), images(50, generator), images(60, generator), "quarters")
+
+
+def net():
+    torch.manual_seed(0)
+    return small_cnn((1, 8, 8), classes=4)
+
+
+def test_the_nets_say_where_a_latent_is():
+    assert activations(NETS["small"]()) == LAYERS
+    assert activations(NETS["wide"]()) == ("features.2", "features.5", "features.8", "features.11")
+
+
+def test_names_are_of_one_setting_each():
+    names = [recipe.name for method in METHODS for recipe in recipes(method, LAYERS)]
+    assert len(set(names)) == len(names)
+    assert not any(set(name) & set(" ,/") for name in names)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_setting_trains(method, data):
+    x, y = data.train[0][:16], data.train[1][:16]
+    for recipe in recipes(method, LAYERS):
+        model = net()
+        objective = recipe.make(model)
+        recipe.schedule(objective, 4)()
+        objective(x, y).loss.backward()
+        assert all(p.grad is not None for p in model.parameters()), recipe.name
+
+
+def test_a_training_learns_and_keeps_its_best_epoch(data):
+    model, recipe = net(), recipes("propagated", LAYERS)[0]
+    run = train(model, recipe, data, epochs=8, seed=0)
+    assert 5 <= run.epoch <= 8
+    assert run.score == (run.clean + run.attacked) / 2
+    assert run.clean > 90
+    assert not model.training
+
+
+def test_the_accuracies_are_in_order(data):
+    pytest.importorskip("pyautoattack")
+    model = net()
+    train(model, recipes("interval", LAYERS)[0], data, epochs=8, seed=0)
+    found = evaluated(model, data, attack_samples=60)
+    assert found.clean >= found.pgd >= found.certified >= found.interval > 50
+    assert found.clean >= found.autoattack >= found.certified
+
+
+def test_times_are_over_the_standard_steps(data):
+    ratios = time_ratios(net, {"twice": recipes("standard", LAYERS)[0]}, data, rounds=2)
+    assert ratios["standard"]["ratio"] == 1
+    assert ratios.keys() == {"standard", "pgd-7 by hand", "twice"}
+
+
+def test_a_folder_holds_work_of_one_kind(tmp_path):
+    Folder(tmp_path).claim({"data": "digits"})
+    Folder(tmp_path).claim({"data": "digits"})
+    with pytest.raises(SystemExit, match="name another folder"):
+        Folder(tmp_path).claim({"data": "other"})
+
+
+def test_the_table_lines_up():
+    row = {"clean": 90.0, "pgd": 70.0, "autoattack": 60.0, "certified": 1.0, "time_ratio": 3.0, "interval": 0.5}
+    rest = {"net": "small", "epoch": 3, "seconds": 1.0}
+    rows = [
+        Row("propagated", "features.1", seed, **row, setting="weight 1", chosen=True, **rest) for seed in (0, 1)
+    ] + [Row("propagated", "features.1", 0, **row, setting="weight 2", chosen=False, **rest)]
+    text = table(rows)
+    assert "90.0 ± 0.0" in text
+    assert "weight 1*" in text
+    assert "weight 2*" not in text
+    lines = [line for line in text.splitlines() if line.startswith("propagated")]
+    assert len({len(line) for line in lines}) == 1
+
+
+@pytest.mark.slow
+def test_the_command_goes_on(tmp_path):
+    pytest.importorskip("pyautoattack")
+    command = [sys.executable, str(SCRIPT), "--methods", "standard,ratlp", "--no-tune", "--epochs", "1", "--seeds", "1"]
+    command += ["--attack-samples", "10", "--rounds", "1", "--threads", "1", "--out", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
+    first = json.loads((tmp_path / "results.json").read_text())
+    assert {"method", "layer", "seed", "clean", "pgd", "autoattack", "certified", "time_ratio"} <= first[0].keys()
+    again = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert again.stderr == ""  # nothing was done anew
+    assert json.loads((tmp_path / "results.json").read_text()) == first
