@@ -74,7 +74,7 @@ def test_a_training_learns_and_keeps_its_best_epoch(data):
 def test_the_accuracies_are_in_order(data):
     pytest.importorskip("pyautoattack")
     model = net()
-    train(model, recipes("interval", LAYERS)[0], data, epochs=8, seed=0)
+    train(model, recipes("interval", LAYERS)[0], data, epochs=30, seed=0)
     found = evaluated(model, data, attack_samples=60)
     assert found.clean >= found.pgd >= found.certified >= found.interval > 50
     assert found.clean >= found.autoattack >= found.certified
