@@ -11,7 +11,7 @@ from ratlp.errors import InputError
 from ratlp.latent import Cut
 from ratlp.latent.batch import described, first_input
 from ratlp.latent.trees import swapped
-from ratlp.objective.passes import Conditions
+from ratlp.objective.conditions import Conditions
 from ratlp.perturbations import PerturbationSet
 from ratlp.perturbations.base import Edges
 
