@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
 from ratlp.bounds.interval import Interval
-from ratlp.bounds.interval.messages import name_of, whereabouts
+from ratlp.bounds.interval.messages import whereabouts
+from ratlp.bounds.interval.names import name_of
 from ratlp.bounds.linear.affine import with_item
 from ratlp.bounds.linear.nodes import Call, Leaf, Node
 from ratlp.bounds.linear.regions import Region
