@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ratlp.bounds import Norm
 from ratlp.certificates.order import check_order
 from ratlp.errors import InputError, MissingExtraError
+from ratlp.perturbations import Norm
 from ratlp.proportions import wilson_interval
 
 if TYPE_CHECKING:

@@ -7,13 +7,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ratlp.bounds import LipschitzParts, Norm, lipschitz_parts, pairwise_norm
+from ratlp.bounds import LipschitzParts, lipschitz_parts, pairwise_norm
 from ratlp.bounds.lipschitz import LastLayer, last_layer
-from ratlp.bounds.norms import in_float64
+from ratlp.bounds.rounding import in_float64
 from ratlp.certificates.radius import linear_head_radius, lipschitz_radius
 from ratlp.certificates.theorem import CROSS_ENTROPY_LIPSCHITZ
 from ratlp.errors import BoundError, InputError
 from ratlp.latent.calls import outside_compiled_code, stepping_in, uncompiled
+from ratlp.perturbations import Norm
 
 Method = Literal["closed form", "last layer", "logits"]
 
