@@ -210,7 +210,7 @@ class Certification:
         """The accuracies at the radii asked for."""
         return tuple(map(self.point, self.eps))
 
-    def to_frame(self) -> "pandas.DataFrame":
+    def to_dataframe(self) -> "pandas.DataFrame":
         """One row a sample: label, predicted, correct, radius, method, and broken_at where an attack was run.
 
         Raises:
