@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
-from ratlp.errors import MissingExtraError
 from ratlp.experiments.results import Method, Metric
+from ratlp.optional import import_optional
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,10 +60,7 @@ def look() -> Iterator[None]:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
-        from matplotlib import style
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "cli") from error
+    style = import_optional("matplotlib.style", package="matplotlib", extra="cli")
     with style.context(["default", _LOOK]):
         yield
 
