@@ -60,7 +60,9 @@ def look() -> Iterator[None]:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    style = import_optional("matplotlib.style", package="matplotlib", extra="cli")
+    import_optional("matplotlib", package="matplotlib", extra="cli")
+    from matplotlib import style
+
     with style.context(["default", _LOOK]):
         yield
 
