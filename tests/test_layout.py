@@ -7,7 +7,7 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "ratlp"
 LAYERS = [
-    {"errors", "proportions"},
+    {"errors", "optional", "proportions"},
     {"perturbations", "latent", "losses"},
     {"attacks", "bounds"},
     {"objective", "certificates", "evaluation"},

@@ -6,7 +6,7 @@ from utils.rule_cases import CASES, cases_of
 
 from ratlp.bounds import Interval, rule
 from ratlp.bounds.interval import tensor as registry
-from ratlp.bounds.interval.messages import name_of
+from ratlp.bounds.interval.names import name_of
 from ratlp.bounds.interval.order import UndeterminedIndices
 
 NO_NUMBERS = {"torch.Tensor.cuda"}  # what only a GPU can show

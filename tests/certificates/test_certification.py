@@ -92,17 +92,17 @@ def test_parts_of_different_lengths(found):
 
 
 def test_the_data_frame(found):
-    frame = found.to_frame()
+    frame = found.to_dataframe()
     assert list(frame.columns) == ["label", "predicted", "correct", "radius", "method", "broken_at"]
     assert frame["radius"].tolist() == found.radius.tolist()
     assert frame.groupby("correct").size().to_dict() == {False: 1, True: 4}
-    assert "broken_at" not in replace(found, attack=None).to_frame()
+    assert "broken_at" not in replace(found, attack=None).to_dataframe()
 
 
 def test_without_pandas(found, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(MissingExtraError, match="pandas"):
-        found.to_frame()
+        found.to_dataframe()
 
 
 def test_the_repr_can_be_read(found):

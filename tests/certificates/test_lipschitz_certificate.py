@@ -70,7 +70,7 @@ def attacked(losses_at, points, radii, norm, shares=0.999):
 def test_no_attack_beats_a_certificate(case, norm):
     method, model, layer, x, y = case
     certificate = certify_lipschitz(model, x, y, layer=layer, norm=norm, batch_size=150)
-    assert certificate.method == method
+    assert certificate.form == method
     with torch.no_grad():
         right = model(x).argmax(1) == y
     assert torch.equal(certificate.input_radius > 0, right)
@@ -115,7 +115,7 @@ def test_the_closed_form_is_exact_in_the_latent_and_the_input_radius_is_that_ove
     model = trained(mlp(2, classes=2), x, y)
     x = x.double()
     certificate = certify_lipschitz(model, x, y, layer="encoder", norm=norm)
-    assert certificate.method == "closed form"
+    assert certificate.form == "closed form"
     assert torch.allclose(certificate.input_radius, certificate.latent_radius / certificate.parts.f)
     weight, z = model.classifier.weight.detach(), model.encoder(x).detach()
     towards = weight[1 - y] - weight[y]
@@ -149,7 +149,7 @@ def test_a_head_of_its_own_flattening():
     y = model(x).argmax(1)
     certificate = certify_lipschitz(model, x, y, layer="1")
     exact = linear_head_radius(model[3].weight, model[3].bias, model[:2](x).flatten(1), y)
-    assert certificate.method == "closed form"
+    assert certificate.form == "closed form"
     assert torch.equal(certificate.latent_radius, exact)
 
 

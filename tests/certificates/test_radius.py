@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from ratlp.certificates import linear_head_radius, lipschitz_radius, margins
+from ratlp.certificates import linear_head_radius, lipschitz_radius
+from ratlp.certificates.radius import margins
 from ratlp.errors import InputError
 
 NORMS = ("linf", "l2")

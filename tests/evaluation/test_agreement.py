@@ -9,9 +9,9 @@ from torch.nn.functional import cross_entropy
 
 from ratlp.attacks import APGD, FGSM, PGD, InnerProblem, Targeted
 from ratlp.data import Digits
-from ratlp.evaluation import Attack, AutoAttack, evaluate, perturbation_set, standard_attacks
+from ratlp.evaluation import Attack, AutoAttack, evaluate, standard_attacks
 from ratlp.losses import dlr, log_odds, margin
-from ratlp.perturbations import LInf
+from ratlp.perturbations import LInf, perturbation_set
 
 pytestmark = pytest.mark.slow
 HALF_A_POINT = 0.005

@@ -137,7 +137,7 @@ def test_activation_checkpointing(make, layer, batch):
 
 @pytest.mark.parametrize("maximiser", [None, IntervalBound()])
 def test_sharded_parameters_are_refused(maximiser, batch, monkeypatch):
-    monkeypatch.setattr("ratlp.objective.passes.is_sharded", lambda model: True)
+    monkeypatch.setattr("ratlp.objective.conditions.is_sharded", lambda model: True)
     with pytest.raises(BoundError, match="found some that fully_shard has sharded: use DistributedDataParallel"):
         RATLP(made(convolutional), layer="3", maximiser=maximiser, **BUDGET)(*batch)
 

@@ -7,10 +7,9 @@ from typing import Any
 
 from ratlp.attacks import FGSM, Noise, Square
 from ratlp.errors import InputError
-from ratlp.evaluation import Attack, AutoAttack, perturbation_set, quick_attacks, standard_attacks
-from ratlp.evaluation.suites import Norm
+from ratlp.evaluation import Attack, AutoAttack, quick_attacks, standard_attacks
 from ratlp.latent.layers import INPUT
-from ratlp.perturbations import PerturbationSet
+from ratlp.perturbations import Norm, PerturbationSet, perturbation_set
 from ratlp.perturbations.scale import rms_per_sample
 
 SUITES = {"quick": quick_attacks, "full": standard_attacks}

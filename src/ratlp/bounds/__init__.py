@@ -15,7 +15,6 @@ from ratlp.bounds.linear import L2Ball, SlopeAscent, linear_bounds, linear_margi
 from ratlp.bounds.linear_head import exact_maximum, linf_norm, pair_norms, pairwise_norm, worst_margins
 from ratlp.bounds.lipschitz import LipschitzParts, lipschitz_bound, lipschitz_parts, lipschitz_rule
 from ratlp.bounds.loss_bound import IntervalBound, LossBound
-from ratlp.bounds.norms import Norm
 
 __all__ = [
     "Interval",
@@ -23,7 +22,6 @@ __all__ = [
     "L2Ball",
     "LipschitzParts",
     "LossBound",
-    "Norm",
     "SlopeAscent",
     "exact_maximum",
     "interval_between",

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ratlp.bounds.norms import Norm, check_norm, dual_norm
 from ratlp.errors import InputError
+from ratlp.perturbations.norms import Norm, check_norm
 
 _MAX_LATENT = 12  # 4096 vertices
 
@@ -52,7 +52,7 @@ def pair_norms(weight: Tensor, y: Tensor, *, norm: Norm = "linf") -> Tensor:
         tensor([[0., 5.]])
     """
     check_norm(norm)
-    return torch.stack([dual_norm(weight - row, norm) for row in weight])[y]
+    return torch.stack([_dual_norm(weight - row, norm) for row in weight])[y]
 
 
 def pairwise_norm(weight: Tensor, y: Tensor, *, norm: Norm = "linf") -> Tensor:
@@ -149,3 +149,8 @@ def _largest_loss(clean: Tensor, moves: Tensor, y: Tensor) -> Tensor:
     logits = clean.unsqueeze(1) + moves  # [batch, vertices, classes]
     losses = cross_entropy(logits.flatten(0, 1), y.repeat_interleave(len(moves)), reduction="none")
     return losses.view(len(y), -1).amax(1)
+
+
+def _dual_norm(rows: Tensor, norm: Norm) -> Tensor:
+    """Max over ||d|| <= 1 of <row, d>, along the last axis: the L1 norm for L-inf, the length for L2."""
+    return rows.abs().sum(-1) if norm == "linf" else torch.linalg.vector_norm(rows, dim=-1)

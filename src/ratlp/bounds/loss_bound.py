@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from ratlp.bounds.interval import Interval, worst_logits
+from ratlp.bounds.interval import Interval, logits_over, worst_logits
 from ratlp.errors import BoundError
 from ratlp.perturbations.base import Edges
 
@@ -44,9 +44,7 @@ class IntervalBound(LossBound):
 
     def __call__(self, rest: Callable[[Tensor], Tensor], edges: Edges, y: Tensor) -> Tensor:
         """The worst logits, by intervals."""
-        logits = rest(Interval(*edges))
-        if not isinstance(logits, Interval):
-            raise BoundError("the logits must depend on the layer; found some that do not: choose another layer")
+        logits = logits_over(rest, Interval(*edges))
         if logits.dim() != 2 or y.dim() != 1 or y.is_floating_point():
             raise BoundError(
                 "bounds need logits [batch, classes] and class indices [batch]; "

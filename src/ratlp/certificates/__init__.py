@@ -14,7 +14,7 @@ from ratlp.certificates.certify import Effort, certify
 from ratlp.certificates.lipschitz import LipschitzCertificate, certify_lipschitz
 from ratlp.certificates.methods import METHODS, Method
 from ratlp.certificates.order import check_order
-from ratlp.certificates.radius import linear_head_radius, lipschitz_radius, margins
+from ratlp.certificates.radius import linear_head_radius, lipschitz_radius
 from ratlp.certificates.runs import Progress, Step
 from ratlp.certificates.theorem import CROSS_ENTROPY_LIPSCHITZ, loss_increase_bound
 
@@ -36,5 +36,4 @@ __all__ = [
     "linear_head_radius",
     "lipschitz_radius",
     "loss_increase_bound",
-    "margins",
 ]

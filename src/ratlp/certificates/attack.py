@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from ratlp.attacks import ClassifierProblem, Deltas, Maximiser
-from ratlp.certificates.problem import Balls, Problem, Space
-from ratlp.perturbations import L2, LInf
-from ratlp.perturbations.ball import Ball
+from ratlp.certificates.problem import Balls, Problem
+from ratlp.perturbations import perturbation_set
 
 
 def smallest_broken(problem: Problem, rows: Tensor, eps: tuple[float, ...], attack: Maximiser) -> Tensor:
@@ -24,6 +23,7 @@ def smallest_broken(problem: Problem, rows: Tensor, eps: tuple[float, ...], atta
 
     Example:
         >>> from ratlp.attacks import PGD
+        >>> from ratlp.certificates.problem import Space
         >>> model, x = torch.nn.Linear(1, 2, bias=False), torch.tensor([[1.0]])
         >>> _ = torch.nn.init.constant_(model.weight[0], 1.0), torch.nn.init.zeros_(model.weight[1])
         >>> space = Space.of(model, "input", norm="linf", bounds=None)
@@ -48,13 +48,10 @@ class _Attacked:
     def __init__(self, problem: Problem, rows: Tensor, eps: float) -> None:
         self._problem, self._rows = problem, rows
         self._balls: Balls = problem.balls(rows)
-        self.climb = ClassifierProblem(self._logits, self._balls.y, [self._balls.points], [_ball(problem.space, eps)])
+        ball = perturbation_set(problem.space.norm, eps, bounds=problem.space.clipping)
+        self.climb = ClassifierProblem(self._logits, self._balls.y, [self._balls.points], [ball])
 
     def _logits(self, deltas: Deltas, rows: Tensor) -> Tensor:
         if len(rows) != len(self._balls.y):
             self._balls = self._problem.balls(self._rows[rows.cpu()])
         return self._balls.rest(self._balls.points + deltas[0])
-
-
-def _ball(space: Space, eps: float) -> Ball:
-    return LInf(eps, bounds=space.clipping) if space.norm == "linf" else L2(eps, bounds=space.clipping)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ratlp.bounds import Norm
 from ratlp.certificates.order import check_order
-from ratlp.errors import InputError, MissingExtraError
+from ratlp.errors import InputError
+from ratlp.optional import import_optional
+from ratlp.perturbations import Norm
 from ratlp.proportions import wilson_interval
 
 if TYPE_CHECKING:
@@ -210,16 +211,13 @@ class Certification:
         """The accuracies at the radii asked for."""
         return tuple(map(self.point, self.eps))
 
-    def to_frame(self) -> "pandas.DataFrame":
+    def to_dataframe(self) -> "pandas.DataFrame":
         """One row a sample: label, predicted, correct, radius, method, and broken_at where an attack was run.
 
         Raises:
             MissingExtraError: pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            raise MissingExtraError("pandas", "cli") from error
+        frames = import_optional("pandas", package="pandas", extra="cli")
         columns = {
             "label": self.labels,
             "predicted": self.predicted,
@@ -228,7 +226,8 @@ class Certification:
             "method": list(self.method),
         }
         attacked = {} if self.attack is None else {"broken_at": self.attack.broken_at}
-        return pandas.DataFrame({**columns, **attacked}).rename_axis("sample")
+        found: pandas.DataFrame = frames.DataFrame({**columns, **attacked})
+        return found.rename_axis("sample")
 
     def to_dict(self) -> dict[str, Any]:
         """The content of the JSON: plain lists, dicts, numbers and strings; null for an infinite radius."""

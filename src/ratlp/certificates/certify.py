@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from ratlp.attacks import Maximiser
-from ratlp.bounds import Norm
 from ratlp.certificates.attack import smallest_broken
 from ratlp.certificates.certification import AttackRun, Certification
 from ratlp.certificates.checks import check_same, check_samples, clean_logits
@@ -20,6 +19,7 @@ from ratlp.certificates.search import RadiusSearch
 from ratlp.errors import InputError
 from ratlp.latent.at_rest import at_rest
 from ratlp.latent.calls import uncompiled
+from ratlp.perturbations import Norm
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,16 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ratlp.bounds import LipschitzParts, Norm, lipschitz_parts, pairwise_norm
+from ratlp.bounds import LipschitzParts, lipschitz_parts, pairwise_norm
 from ratlp.bounds.lipschitz import LastLayer, last_layer
-from ratlp.bounds.norms import in_float64
+from ratlp.bounds.rounding import in_float64
 from ratlp.certificates.radius import linear_head_radius, lipschitz_radius
 from ratlp.certificates.theorem import CROSS_ENTROPY_LIPSCHITZ
 from ratlp.errors import BoundError, InputError
 from ratlp.latent.calls import outside_compiled_code, stepping_in, uncompiled
+from ratlp.perturbations import Norm
 
-Method = Literal["closed form", "last layer", "logits"]
+Form = Literal["closed form", "last layer", "logits"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +25,7 @@ class LipschitzCertificate:
 
     Attributes:
         parts: L_f and L_g at the layer, and that of the whole model.
-        method: How margins were bounded: "closed form" (a linear head on the latent: the latent radius is exact),
+        form: How margins were bounded: "closed form" (a linear head on the latent: the latent radius is exact),
             "last layer" (margins of the last linear layer behind a Lipschitz map) or "logits" (2 L_g, sqrt(2) L_g).
         latent_radius: `[batch]`: no latent nearer than that, in `parts.norm`, has another class; 0 for a sample that
             is not classified as its label, inf where nothing can change the class.
@@ -35,14 +36,14 @@ class LipschitzCertificate:
         >>> model = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 3))
         >>> x, y = torch.randn(5, 2), torch.randint(3, (5,))
         >>> certificate = certify_lipschitz(model, x, y, layer="1")
-        >>> certificate.method, certificate.latent_radius.shape
+        >>> certificate.form, certificate.latent_radius.shape
         ('closed form', torch.Size([5]))
         >>> certificate.accuracy(input_eps=0.1) <= certificate.accuracy(input_eps=0.0)
         True
     """
 
     parts: LipschitzParts
-    method: Method
+    form: Form
     latent_radius: Tensor
     input_radius: Tensor
     loss_slope: Tensor
@@ -75,7 +76,7 @@ class LipschitzCertificate:
         """The certificate as JSON knows it; null for an infinite radius."""
         return {
             **self.parts.to_dict(),
-            "method": self.method,
+            "form": self.form,
             "latent_radius": _finite(self.latent_radius),
             "input_radius": _finite(self.input_radius),
             "loss_slope": self.loss_slope.tolist(),

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ratlp.bounds import Norm
-from ratlp.bounds.norms import check_norm
 from ratlp.errors import InputError
 from ratlp.latent import Cut, Recording
 from ratlp.latent.layers import Layer
 from ratlp.perturbations.base import Edges
+from ratlp.perturbations.norms import Norm, check_norm
 
 Bounds = tuple[float, float]
 

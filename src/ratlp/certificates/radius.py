@@ -7,10 +7,11 @@ is y; it is 0 where the point itself is not classified as y, and inf where no pe
 import torch
 from torch import Tensor
 
-from ratlp.bounds import Norm, pair_norms
-from ratlp.bounds.norms import check_norm, in_float64
+from ratlp.bounds import pair_norms
+from ratlp.bounds.rounding import in_float64
 from ratlp.certificates.theorem import CROSS_ENTROPY_LIPSCHITZ
 from ratlp.errors import InputError
+from ratlp.perturbations.norms import Norm, check_norm
 
 _UNIT = torch.finfo(torch.float64).eps
 

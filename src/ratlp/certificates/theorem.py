@@ -13,8 +13,8 @@ import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ratlp.bounds.norms import Norm, check_norm
 from ratlp.errors import InputError
+from ratlp.perturbations.norms import Norm, check_norm
 
 CROSS_ENTROPY_LIPSCHITZ: Mapping[Norm, float] = MappingProxyType({"linf": 2.0, "l2": math.sqrt(2)})
 """The Lipschitz constant of cross-entropy in the logits: sup of 2 (1 - p_y) and of its gradient's length."""

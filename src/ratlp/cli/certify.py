@@ -12,7 +12,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ratlp.attacks import PGD
-from ratlp.bounds import Norm
 from ratlp.certificates import METHODS, Certification, Effort, Step, certify
 from ratlp.certificates.certification import SCHEMA
 from ratlp.cli.output import OutputFolder
@@ -21,6 +20,7 @@ from ratlp.cli.subject import beside, short_name
 from ratlp.data import load_source
 from ratlp.experiments.reproduce import describe, versions
 from ratlp.models import load_model
+from ratlp.perturbations import Norm
 from ratlp.report.certified import certification_files
 
 _NORMS = " or ".join(get_args(Norm))

@@ -11,8 +11,8 @@ import typer
 from ratlp.assessment import Budget, Plan
 from ratlp.data import Source
 from ratlp.errors import InputError
-from ratlp.evaluation.suites import Norm
 from ratlp.latent.layers import INPUT
+from ratlp.perturbations import Norm
 
 DataOption = Annotated[
     str, typer.Option("--data", help="moons, digits, a folder of IDX files, or a .npz, .csv or .parquet file.")

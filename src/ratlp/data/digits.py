@@ -4,10 +4,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ratlp.data.optional import import_optional
 from ratlp.data.scaling import PIXELS, Scaling, as_float32
 from ratlp.data.source import Kind
 from ratlp.data.stratified import StratifiedSource
+from ratlp.optional import import_optional
 
 _WHITE = 16  # the digits are stored as 0..16
 

@@ -5,10 +5,10 @@ from typing import ClassVar
 
 import torch
 
-from ratlp.data.optional import import_optional
 from ratlp.data.scaling import STANDARDISED, as_float32, standardise as standardised
 from ratlp.data.source import Kind, Source, Split
 from ratlp.errors import InputError
+from ratlp.optional import import_optional
 
 
 class Moons(Source):

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ratlp.data.optional import import_optional
 from ratlp.data.scaling import Array, Scaling
 from ratlp.data.source import Source, Split
+from ratlp.optional import import_optional
 
 TEST_FRACTION = 0.2
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ratlp.data.optional import import_optional
 from ratlp.data.reading import reading
 from ratlp.data.scaling import Array, scaling_for
 from ratlp.data.source import Source
@@ -19,6 +18,7 @@ from ratlp.data.validate import (
     checked_examples,
 )
 from ratlp.errors import InputError
+from ratlp.optional import import_optional
 
 
 def read_table(path: Path, *, label: str = "label") -> Source:

@@ -19,7 +19,7 @@ from ratlp.evaluation.examples import Examples, adversarial_examples
 from ratlp.evaluation.records import Record
 from ratlp.evaluation.results import Accuracy, AttackResult, Check, ClassResult, Evaluation, Samples
 from ratlp.evaluation.session import Options
-from ratlp.evaluation.suites import perturbation_set, quick_attacks, standard_attacks
+from ratlp.evaluation.suites import quick_attacks, standard_attacks
 from ratlp.evaluation.tally import Progress
 
 __all__ = [
@@ -41,7 +41,6 @@ __all__ = [
     "adversarial_examples",
     "evaluate",
     "minimal_distances",
-    "perturbation_set",
     "quick_attacks",
     "robustness_curve",
     "standard_attacks",

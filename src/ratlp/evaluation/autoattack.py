@@ -1,6 +1,5 @@
 """The standard AutoAttack, run by its authors' code."""
 
-import importlib
 import logging
 import sys
 from typing import Any, Literal
@@ -9,9 +8,10 @@ import torch
 from torch import Tensor
 
 from ratlp.attacks import Deltas, InnerProblem, Maximiser
-from ratlp.errors import InputError, MissingExtraError
+from ratlp.errors import InputError
 from ratlp.evaluation.attacking import SpaceProblem
 from ratlp.evaluation.spaces import InputSpace
+from ratlp.optional import import_optional
 from ratlp.perturbations import L2, LInf, PerturbationSet
 
 _NORMS: dict[type[PerturbationSet], str] = {LInf: "Linf", L2: "L2"}
@@ -51,7 +51,7 @@ class AutoAttack(Maximiser):
             raise InputError(f"version must be 'standard', 'plus' or 'rand'; found {version!r}")
         self.version = version
         self.seed = seed
-        self._code = _imported()
+        self._code = import_optional("pyautoattack.autoattack", package="pyautoattack", extra="autoattack")
 
     def __call__(self, problem: InnerProblem) -> Deltas:
         """What AutoAttack found; 0 where it found nothing."""
@@ -82,13 +82,6 @@ class AutoAttack(Maximiser):
 
     def __repr__(self) -> str:
         return f"AutoAttack(version={self.version!r}, seed={self.seed})"
-
-
-def _imported() -> Any:
-    try:
-        return importlib.import_module("pyautoattack.autoattack")
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("pyautoattack", "autoattack") from error
 
 
 def _checked(problem: InnerProblem) -> tuple[InputSpace, Any, Tensor]:

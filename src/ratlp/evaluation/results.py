@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from ratlp.errors import InputError, MissingExtraError
+from ratlp.errors import InputError
 from ratlp.evaluation.attack import Eps
+from ratlp.optional import import_optional
 from ratlp.proportions import wilson_interval
 
 SCHEMA = "ratlp.evaluate/1"
@@ -301,11 +302,8 @@ class Evaluation:
         Raises:
             MissingExtraError: pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ModuleNotFoundError as error:
-            raise MissingExtraError("pandas", "cli") from error
-        return pd.DataFrame([attack.to_dict() for attack in self.attacks])
+        pandas = import_optional("pandas", package="pandas", extra="cli")
+        return pandas.DataFrame([attack.to_dict() for attack in self.attacks])
 
     def __repr__(self) -> str:
         rows = [("clean", self.clean), *((attack.name, attack.robust) for attack in self.attacks)]

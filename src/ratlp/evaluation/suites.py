@@ -1,38 +1,10 @@
 """The usual attacks, in any norm and at any layer."""
 
-from typing import Literal
-
 from ratlp.attacks import APGD, FGSM, PGD, Noise, Square, Targeted
-from ratlp.errors import InputError
 from ratlp.evaluation.attack import Attack
 from ratlp.latent.layers import INPUT
 from ratlp.losses import dlr, log_odds, margin
-from ratlp.perturbations import L2, LInf, PerturbationSet
-from ratlp.perturbations.ball import Bounds
-
-Norm = Literal["linf", "l2"]
-
-_SETS: dict[str, type[LInf] | type[L2]] = {"linf": LInf, "l2": L2}
-
-
-def perturbation_set(norm: Norm, eps: float, *, bounds: Bounds | None = None) -> PerturbationSet:
-    """The ball of a norm.
-
-    Args:
-        norm: "linf" or "l2".
-        eps: Its radius, in units of the point; finite and >= 0.
-        bounds: `(low, high)`, numbers or one for each feature; None where the point has no range.
-
-    Raises:
-        InputError: An argument is out of its range.
-
-    Example:
-        >>> perturbation_set("l2", 0.5)
-        L2(0.5)
-    """
-    if norm not in _SETS:
-        raise InputError(f"norm must be 'linf' or 'l2'; found {norm!r}")
-    return _SETS[norm](eps, bounds=bounds)
+from ratlp.perturbations import PerturbationSet
 
 
 def quick_attacks(perturbation: PerturbationSet, *, layer: str = INPUT) -> tuple[Attack, ...]:
@@ -46,6 +18,7 @@ def quick_attacks(perturbation: PerturbationSet, *, layer: str = INPUT) -> tuple
         layer: Where, as in `Attack`.
 
     Example:
+        >>> from ratlp.perturbations import LInf
         >>> [attack.name for attack in quick_attacks(LInf(0.1))]
         ['fgsm', 'pgd', 'apgd-ce', 'apgd-dlr', 'square', 'noise']
     """
@@ -70,6 +43,7 @@ def standard_attacks(perturbation: PerturbationSet, *, layer: str = INPUT) -> tu
         layer: Where, as in `Attack`.
 
     Example:
+        >>> from ratlp.perturbations import LInf
         >>> [attack.name for attack in standard_attacks(LInf(0.1), layer="2")]
         ['fgsm', 'pgd', 'apgd-ce', 'apgd-dlr', 'apgd-t', 'square', 'noise']
     """

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Literal
 
-from ratlp.data.optional import import_optional
 from ratlp.errors import InputError
+from ratlp.optional import import_optional
 
 Verdict = Literal["within", "above", "below"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ratlp.latent.calls import is_compiled, outside_compiled_code, stepping_in
+from ratlp.latent.calls import own_forwards
 
 
 @contextmanager
@@ -34,7 +34,6 @@ def at_rest(model: nn.Module, near: Tensor, *, dtype: torch.dtype | None = None)
     """
     modules = list(model.modules())
     before = [(module, module.training, dict(module._parameters), dict(module._buffers)) for module in modules]
-    compiled = {module: outside_compiled_code(None) for module in modules if is_compiled(module)}
     devices = [near.device] if near.device.type == "cuda" else []
     known: dict[Tensor, Tensor] = {}  # one for each tensor, so that tied ones stay tied
     stand_in: Any = partial(_stand_in, known, dtype)  # torch's modules take any tensor for a parameter
@@ -43,7 +42,7 @@ def at_rest(model: nn.Module, near: Tensor, *, dtype: torch.dtype | None = None)
             module.training = False
             module._parameters.update({name: stand_in(value) for name, value in parameters.items()})
             module._buffers.update({name: stand_in(value) for name, value in buffers.items()})
-        with stepping_in(compiled), torch.random.fork_rng(devices=devices):
+        with own_forwards(model), torch.random.fork_rng(devices=devices):
             yield
     finally:
         for module, training, parameters, buffers in before:

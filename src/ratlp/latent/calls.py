@@ -65,3 +65,22 @@ def outside_compiled_code(handler: Handler | None) -> Handler:
         return own(*args, **kwargs) if handler is None else handler(module, own, args, kwargs)
 
     return handle
+
+
+@contextmanager
+def own_forwards(model: nn.Module) -> Iterator[None]:
+    """While open, what `torch.compile` has compiled of a model runs the modules' own Python.
+
+    Example:
+        >>> import torch
+        >>> def refuse(graph, inputs):
+        ...     raise AssertionError("compiled")
+        >>> model = nn.Sequential(nn.ReLU())
+        >>> model.compile(backend=refuse)
+        >>> with own_forwards(model):
+        ...     model(torch.tensor([-1.0, 2.0]))
+        tensor([0., 2.])
+    """
+    compiled = {module: outside_compiled_code(None) for module in model.modules() if is_compiled(module)}
+    with stepping_in(compiled):
+        yield

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from ratlp.bounds import Norm, lipschitz_rule
+from ratlp.bounds import lipschitz_rule
 from ratlp.errors import InputError
+from ratlp.perturbations import Norm
 
 
 class GroupSort(nn.Module):

@@ -6,12 +6,12 @@ from typing import Any
 
 from torch import Tensor
 
-from ratlp.bounds.interval import Interval
+from ratlp.bounds.interval import Interval, ends
 from ratlp.errors import InputError
 from ratlp.latent import Cut
 from ratlp.latent.batch import described, first_input
 from ratlp.latent.trees import swapped
-from ratlp.objective.passes import Conditions
+from ratlp.objective.conditions import Conditions
 from ratlp.perturbations import PerturbationSet
 from ratlp.perturbations.base import Edges
 
@@ -53,7 +53,7 @@ class Propagation:
 
         def see(name: str) -> Callable[[Tensor], Tensor]:
             def tap(latent: Tensor) -> Tensor:
-                seen[name] = _edges(latent)
+                seen[name] = ends(latent)
                 if len(seen) == len(self._order):
                     raise _AllSeen
                 return latent
@@ -62,7 +62,7 @@ class Propagation:
 
         with self._conditions.of_intervals():
             recording = self._cut.encode(_widened(self._inputs, ball))
-            seen[self._order[0]] = _edges(recording.latent)
+            seen[self._order[0]] = ends(recording.latent)
             if len(self._order) > 1:
                 with suppress(_AllSeen):
                     self._cut.replay(recording, taps={name: see(name) for name in self._order[1:]})
@@ -78,7 +78,3 @@ def _widened(inputs: Any, ball: PerturbationSet) -> Any:
             "use a budget relative to the embeddings, such as L2(eps, per='token', relative_to=rms_per_token)"
         )
     return swapped(inputs, found, Interval(*ball.edges(found)))
-
-
-def _edges(latent: Tensor) -> Edges:
-    return latent.bounds if isinstance(latent, Interval) else (latent, latent)

@@ -1,14 +1,14 @@
 """RAT-LP: the paper's Equation (section 3.3) and Algorithm 1, for any layer, set, maximiser and loss."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ratlp.attacks import FGSM, InnerProblem, Maximiser
+from ratlp.attacks import FGSM, Deltas, InnerProblem, Maximiser
 from ratlp.bounds.interval import BatchStatistics
 from ratlp.bounds.loss_bound import LossBound
 from ratlp.errors import InputError
@@ -20,9 +20,9 @@ from ratlp.latent.trees import tensors
 from ratlp.losses import CrossEntropy, CustomLoss, Loss
 from ratlp.losses.custom import LossFunction
 from ratlp.objective.adversarial_pass import AdversarialPass, RandomState
+from ratlp.objective.clean_batch import CleanBatch, Move
+from ratlp.objective.conditions import Conditions
 from ratlp.objective.early_backward import CleanPass, EarlyBackward, attached
-from ratlp.objective.passes import Conditions, Move, Passes
-from ratlp.objective.propagation import Propagation
 from ratlp.perturbations import LInf, Perturbation, PerturbationSet
 
 Latents = Tensor | tuple[Tensor, ...]
@@ -123,12 +123,11 @@ class RATLP(nn.Module):
         self.loss = _loss(loss)
         self.adversarial_pass = AdversarialPass() if adversarial_pass is None else adversarial_pass
         self._names = (layer,) if isinstance(layer, str) else tuple(layer)
+        self.perturbations = _perturbations(self._names, eps, perturbation)
+        self._uses_intervals = not all(isinstance(s, PerturbationSet) for s in self.perturbations.values())
         if isinstance(self.maximiser, LossBound):
             _check_bounded(self.maximiser, self.loss, self._names)
-        self.perturbations = _perturbations(self._names, eps, perturbation)
-        bounded = isinstance(self.maximiser, LossBound)
-        sets = self.perturbations.values()
-        self._uses_intervals = bounded or not all(isinstance(s, PerturbationSet) for s in sets)
+            self._uses_intervals = True
         self._cut = Cut(model, self._names)
         self._early_backward = EarlyBackward()
 
@@ -157,34 +156,18 @@ class RATLP(nn.Module):
                 tensor.
             InputError: Called under `torch.inference_mode()`, where no gradient can be had.
         """
-        if torch.is_inference_mode_enabled():
-            raise InputError("the objective needs gradients; found torch.inference_mode(): use torch.no_grad() instead")
-        if any(tensor.requires_grad for tensor in tensors(y)):
-            raise InputError("targets must not require gradients; found some that do: detach them")
+        _check_call(y)
         if self._cut.model is not self.model:  # exchanged since
             self._cut = Cut(self.model, self._names)
         self._cut.rehearse(inputs)
-        before = RandomState(first_input(inputs))
-        statistics = BatchStatistics()
-        with statistics if self._uses_intervals else nullcontext():
-            recording = self._cut.encode(inputs)
-            in_f = len(statistics.found)
-            taps = tuple(name for name in self._names if name != recording.name)
-            state, watch = RandomState(recording.latent), Watch(self.model)
-            clean = self._clean_pass(recording, taps, y)
-        moved = {*watch.changed(), *self._cut.moved}
-        order = (recording.name, *taps)
-        # The graph of g's statistics went with the early backward pass.
-        known = [*statistics.found[:in_f], *(found.detached() for found in statistics.found[in_f:])]
-        reach = Propagation(self._cut, inputs, order, Conditions(self.model, moved, before, known))
-        sets = [self.perturbations[name].within(reach.to(name)) for name in order]
-        conditions = Conditions(self.model, moved, state, statistics.found[in_f:])
-        passes = Passes(self._cut, recording, taps, self.adversarial_pass, conditions)
+        batch = self._clean_batch(inputs, y)
+        clean, sets = batch.clean, batch.sets(self.perturbations)
         if isinstance(self.maximiser, LossBound):
-            deltas, logits = None, self.maximiser(passes.of_intervals, sets[0].edges(recording.latent), y)
+            deltas, logits = None, self.maximiser(batch.bounds, sets[0].edges(batch.recording.latent), y)
         else:
-            deltas = self.maximiser(self._inner_problem(inputs, y, passes, clean, sets))
-            logits = passes.logits([_moving(s, d) for s, d in zip(sets, deltas, strict=True)], final=True)
+            deltas = self.maximiser(self._inner_problem(batch, sets, y))
+            moves = [_moving(set_, delta) for set_, delta in zip(sets, deltas, strict=True)]
+            logits = batch.logits(moves, self.adversarial_pass, final=True)
         adversarial = self.loss.adversarial(logits, y, clean.logits)
         loss = self.weight * adversarial
         if self.loss.clean_weight:
@@ -194,8 +177,8 @@ class RATLP(nn.Module):
             clean_loss=clean.loss,
             adversarial_loss=adversarial,
             logits=clean.logits.detach(),
-            latent=self._as_named(order, (recording.latent, *clean.points[1:])),
-            delta=deltas and self._as_named(order, deltas),
+            latent=self._as_named(batch.layers, (batch.recording.latent, *clean.points[1:])),
+            delta=deltas and self._as_named(batch.layers, deltas),
         )
 
     def extra_repr(self) -> str:
@@ -206,17 +189,21 @@ class RATLP(nn.Module):
             f"weight={self.weight:g}, loss={self.loss}"
         )
 
-    def _inner_problem(
-        self, inputs: Any, y: Any, passes: Passes, clean: CleanPass, sets: Sequence[PerturbationSet]
-    ) -> InnerProblem:
-        """The maximum over the sets, for the maximiser."""
-        return InnerProblem(
-            lambda deltas: self.loss.inner(passes.logits(list(map(_adding, deltas))), y, clean.logits.detach()),
-            clean.points,
-            sets,
-            masks=[_mask(inputs, point) for point in clean.points],
-            gradients=clean.gradients if self.loss.inner_is_clean else None,
-        )
+    def _clean_batch(self, inputs: Any, y: Any) -> CleanBatch:
+        """The batch, encoded and run through g as it is, with what the passes after it need to know."""
+        before, statistics = RandomState(first_input(inputs)), BatchStatistics()
+        with statistics if self._uses_intervals else nullcontext():
+            recording = self._cut.encode(inputs)
+            in_f = len(statistics.found)
+            state, watch = RandomState(recording.latent), Watch(self.model)
+            taps = tuple(name for name in self._names if name != recording.name)
+            clean = self._clean_pass(recording, taps, y)
+        moved = {*watch.changed(), *self._cut.moved}
+        of_f, of_g = statistics.found[:in_f], statistics.found[in_f:]
+        # From the input on g's are constants: their graph went with the early backward pass.
+        at_input = Conditions(self.model, moved, before, [*of_f, *(found.detached() for found in of_g)])
+        at_latent = Conditions(self.model, moved, state, of_g)
+        return CleanBatch(self._cut, inputs, recording, taps, clean, at_input, at_latent)
 
     def _clean_pass(self, recording: Recording, taps: tuple[str, ...], y: Any) -> CleanPass:
         """The clean batch through g, with what the inner problem and the outer loss need of it."""
@@ -238,8 +225,19 @@ class RATLP(nn.Module):
         with torch.no_grad():
             return attached(run, recording, with_gradients=False)
 
-    def _as_named(self, order: tuple[str, ...], tensors: tuple[Tensor, ...]) -> Latents:
-        by_name = dict(zip(order, tensors, strict=True))
+    def _inner_problem(self, batch: CleanBatch, sets: Sequence[PerturbationSet], y: Any) -> InnerProblem:
+        """The maximum over the sets, for the maximiser."""
+        clean = batch.clean
+
+        def losses_at(deltas: Deltas) -> Tensor:
+            logits = batch.logits(list(map(_adding, deltas)), self.adversarial_pass)
+            return self.loss.inner(logits, y, clean.logits.detach())
+
+        gradients = clean.gradients if self.loss.inner_is_clean else None
+        return InnerProblem(losses_at, clean.points, sets, masks=batch.masks(), gradients=gradients)
+
+    def _as_named(self, layers: tuple[str, ...], tensors: tuple[Tensor, ...]) -> Latents:
+        by_name = dict(zip(layers, tensors, strict=True))
         if isinstance(self.layer, str):
             return by_name[self.layer]
         return tuple(by_name[name] for name in self._names)
@@ -279,6 +277,13 @@ def _check_bounded(bound: LossBound, loss: Loss, names: tuple[str, ...]) -> None
         raise InputError(f"{bound} takes one layer, all after it is bounded; found {list(names)}: name the first")
 
 
+def _check_call(y: Any) -> None:
+    if torch.is_inference_mode_enabled():
+        raise InputError("the objective needs gradients; found torch.inference_mode(): use torch.no_grad() instead")
+    if any(tensor.requires_grad for tensor in tensors(y)):
+        raise InputError("targets must not require gradients; found some that do: detach them")
+
+
 def _seeing(seen: dict[str, Tensor], name: str) -> Callable[[Tensor], Tensor]:
     def see(latent: Tensor) -> Tensor:
         seen[name] = latent
@@ -293,11 +298,3 @@ def _adding(delta: Tensor) -> Move:
 
 def _moving(set_: PerturbationSet, delta: Tensor) -> Move:
     return lambda latent: set_.moved(latent, delta)
-
-
-def _mask(inputs: Any, point: Tensor) -> Tensor | None:
-    """Where a token latent `[batch, tokens, ...]` is not padding; None where there is no attention mask for it."""
-    mask = inputs.get("attention_mask") if isinstance(inputs, Mapping) else None
-    if not isinstance(mask, Tensor) or mask.dim() != 2 or point.dim() < 3 or mask.shape != point.shape[:2]:
-        return None
-    return mask.bool().view(*mask.shape, *[1] * (point.dim() - 2))

@@ -12,6 +12,7 @@ from ratlp.perturbations.base import Perturbation, PerturbationSet
 from ratlp.perturbations.box import Box
 from ratlp.perturbations.l2 import L2
 from ratlp.perturbations.linf import LInf
+from ratlp.perturbations.norms import Norm, perturbation_set
 from ratlp.perturbations.propagated import Propagated
 from ratlp.perturbations.scale import rms_per_channel, rms_per_sample, rms_per_token
 
@@ -19,9 +20,11 @@ __all__ = [
     "Box",
     "L2",
     "LInf",
+    "Norm",
     "Perturbation",
     "PerturbationSet",
     "Propagated",
+    "perturbation_set",
     "rms_per_channel",
     "rms_per_sample",
     "rms_per_token",

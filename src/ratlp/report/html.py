@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from ratlp.errors import MissingExtraError
+from ratlp.optional import import_optional
 from ratlp.report.document import Document
 from ratlp.report.figures.style import figure_svg
 
@@ -33,10 +33,9 @@ def html_page(document: Document, figures: Mapping[str, "Figure"], alt: Mapping[
         >>> "<h1>Two &amp; three</h1>" in html_page(Document("Two & three", "Nets."), {}, {})
         True
     """
-    try:
-        from jinja2 import Environment, StrictUndefined
-    except ImportError as error:
-        raise MissingExtraError("jinja2", "cli") from error
+    import_optional("jinja2", package="jinja2", extra="cli")
+    from jinja2 import Environment, StrictUndefined
+
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["typeset"] = _typeset
     source = files("ratlp.report").joinpath("report.html").read_text(encoding="utf-8")

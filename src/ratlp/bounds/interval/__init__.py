@@ -26,15 +26,17 @@ from ratlp.bounds.interval import (  # noqa: F401
     softmax,
 )
 from ratlp.bounds.interval.batch_statistics import BatchStatistics, Statistics, supplied
-from ratlp.bounds.interval.tensor import AffineMap, Interval, interval_between, rule
-from ratlp.bounds.interval.worst_case import margin_lower_bounds, worst_logits
+from ratlp.bounds.interval.tensor import AffineMap, Interval, ends, interval_between, rule
+from ratlp.bounds.interval.worst_case import logits_over, margin_lower_bounds, worst_logits
 
 __all__ = [
     "AffineMap",
     "BatchStatistics",
     "Interval",
     "Statistics",
+    "ends",
     "interval_between",
+    "logits_over",
     "margin_lower_bounds",
     "rule",
     "supplied",

@@ -9,13 +9,8 @@ from torch.nn import functional
 
 from ratlp.bounds.interval.elementwise import rising, valley
 from ratlp.bounds.interval.linear import bilinear
-from ratlp.bounds.interval.tensor import Interval, rule
+from ratlp.bounds.interval.tensor import Interval, ends, rule
 from ratlp.errors import BoundError
-
-
-def ends(x: Any) -> tuple[Any, Any]:
-    """Lower and upper bound of an interval; an ordinary tensor or number twice."""
-    return x.bounds if isinstance(x, Interval) else (x, x)
 
 
 @rule(torch.add, Tensor.add, Tensor.__add__, Tensor.__radd__, anywhere=True)

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ratlp.bounds.interval.names import name_of
+
 _ASK_FOR_A_VALUE = frozenset(
     getattr(Tensor, name)
     for name in (
@@ -15,19 +17,6 @@ _ASK_FOR_A_VALUE = frozenset(
         *("allclose", "isclose", "any", "all", "nonzero", "argmax", "argmin", "argsort", "long", "int", "bool"),
     )
 ) | {torch.argmax, torch.argmin, torch.argsort, torch.equal, torch.eq, torch.ne, torch.lt, torch.le, torch.gt, torch.ge}
-
-
-def name_of(function: Any) -> str:
-    """A torch function's name as a user knows it.
-
-    Example:
-        >>> name_of(torch.relu), name_of(Tensor.relu)
-        ('torch.relu', 'torch.Tensor.relu')
-    """
-    try:
-        return str(torch.overrides.resolve_name(function) or function)
-    except Exception:  # a function that torch itself does not know
-        return str(function)
 
 
 def whereabouts() -> str:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ratlp.bounds.interval.batch_statistics import next_statistics
+from ratlp.bounds.interval.others import before_and_after
 from ratlp.bounds.interval.tensor import Interval, rule
 from ratlp.errors import BoundError
 
@@ -186,10 +187,7 @@ def _over_length(x: Interval, axes: tuple[int, ...], length: Callable[[Tensor], 
 
 
 def _sum_of_others(squares: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """Over j != i; without cancellation, as the sum of what comes before and what comes after."""
-    first = squares.dim() + min(axes)
-    flat = squares.flatten(first)
-    nothing = torch.zeros_like(flat[..., :1])
-    before = torch.cat([nothing, flat.cumsum(-1)[..., :-1]], -1)
-    after = torch.cat([flat.flip(-1).cumsum(-1).flip(-1)[..., 1:], nothing], -1)
+    """Over j != i."""
+    flat = squares.flatten(squares.dim() + min(axes))
+    before, after = before_and_after(lambda x: x.cumsum(-1), flat, nothing=0.0)
     return (before + after).view(squares.shape)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ratlp.bounds.interval.messages import name_of, whereabouts
+from ratlp.bounds.interval.messages import whereabouts
+from ratlp.bounds.interval.names import name_of
 from ratlp.bounds.interval.tensor import Interval, rule
 from ratlp.errors import BoundError
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ratlp.bounds.interval.tensor import Interval, rule
+from ratlp.bounds.interval.names import versions
+from ratlp.bounds.interval.tensor import Interval, ends, rule
 from ratlp.errors import BoundError
 
 _VIEWS = (
@@ -30,11 +31,6 @@ _OTHER_COPIES = (
     functional.fold,  # adds overlapping coordinates: monotone, and linear without a constant
     Tensor.repeat,
 )
-
-
-def _versions(name: str) -> list[Any]:
-    """The method and the function of a name."""
-    return [getattr(owner, name) for owner in (Tensor, torch) if hasattr(owner, name)]
 
 
 def _register(functions: Sequence[Any], wrap: Callable[[Any], Callable[..., Any]], *, anywhere: bool = False) -> None:
@@ -74,12 +70,9 @@ def _several_views(function: Any) -> Callable[..., Any]:
     return views
 
 
-for _name in _VIEWS:
-    _register(_versions(_name), _view)
-for _name in _COPIES:
-    _register(_versions(_name), _copy)
-for _name in _SEVERAL_VIEWS:
-    _register(_versions(_name), _several_views)
+_register(versions(_VIEWS), _view)
+_register(versions(_COPIES), _copy)
+_register(versions(_SEVERAL_VIEWS), _several_views)
 _register([getattr(Tensor, name) for name in _VIEWS_OF_METHODS], _view)
 _register([getattr(Tensor, name) for name in _LIKE_ANOTHER], _like_another, anywhere=True)
 _register([Tensor.split_with_sizes, torch.split_with_sizes], _several_views)
@@ -119,8 +112,7 @@ def _setitem(input: Tensor, index: Any, value: Any) -> None:
             "or torch.where"
         )
     lower, upper = input.lower.clone(), input.upper.clone()
-    lower[index] = value.lower if isinstance(value, Interval) else value
-    upper[index] = value.upper if isinstance(value, Interval) else value
+    lower[index], upper[index] = ends(value)
     input.overwrite(Interval(lower, upper))
 
 
@@ -154,8 +146,8 @@ def _joined(function: Callable[..., Tensor], tensors: Sequence[Tensor], *dim: in
     if len(intervals) == len(tensors):
         centres, radii = zip(*(t.ball for t in intervals), strict=True)
         return Interval.of_ball(function(centres, *dim), function(radii, *dim))
-    pairs = [t.bounds if isinstance(t, Interval) else (t, t) for t in tensors]
-    return Interval(function([low for low, _ in pairs], *dim), function([high for _, high in pairs], *dim))
+    lower, upper = zip(*map(ends, tensors), strict=True)
+    return Interval(function(lower, *dim), function(upper, *dim))
 
 
 @rule(functional.pad)
@@ -166,8 +158,7 @@ def _pad(input: Interval, pad: Any, mode: str = "constant", value: float | None 
 def _chosen(condition: Any, input: Any, other: Any) -> Interval:
     if isinstance(condition, Interval):
         raise BoundError("where needs an ordinary tensor as its condition; found an interval")
-    pairs = [x.bounds if isinstance(x, Interval) else (x, x) for x in (input, other)]
-    return Interval(*(torch.where(condition, a, b) for a, b in zip(*pairs, strict=True)))
+    return Interval(*(torch.where(condition, a, b) for a, b in zip(ends(input), ends(other), strict=True)))
 
 
 @rule(torch.where, anywhere=True)

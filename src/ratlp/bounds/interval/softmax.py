@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ratlp.bounds.interval.others import before_and_after
 from ratlp.bounds.interval.tensor import Interval, rule
 from ratlp.errors import BoundError
 
@@ -26,7 +27,7 @@ def log_softmax(x: Interval, dim: int | None, dtype: torch.dtype | None = None) 
     def value(own: Tensor, others: Tensor) -> Tensor:
         # A masked logit, -inf, has no gradient through a sum of its exponentials: a very low one has.
         low = torch.finfo(others.dtype).min / 4
-        before, after = _excluding(lambda x: torch.logcumsumexp(x, -1), others.clamp(min=low), nothing=low)
+        before, after = before_and_after(lambda x: torch.logcumsumexp(x, -1), others.clamp(min=low), nothing=low)
         return functional.logsigmoid(own - torch.logaddexp(before, after))
 
     return Interval(value(lower, upper).movedim(-1, dim), value(upper, lower).movedim(-1, dim))
@@ -35,14 +36,6 @@ def log_softmax(x: Interval, dim: int | None, dtype: torch.dtype | None = None) 
 def softmax(x: Interval, dim: int | None, dtype: torch.dtype | None = None) -> Interval:
     """Of the logarithm, which keeps the small ones."""
     return Interval(*(bound.exp() for bound in log_softmax(x, dim, dtype).bounds))
-
-
-def _excluding(function: Callable[[Tensor], Tensor], x: Tensor, *, nothing: float) -> tuple[Tensor, Tensor]:
-    """A running function over the last axis, of what comes before each coordinate and of what comes after it."""
-    empty = torch.full_like(x[..., :1], nothing)
-    before = torch.cat([empty, function(x)[..., :-1]], -1)
-    after = torch.cat([function(x.flip(-1)).flip(-1)[..., 1:], empty], -1)
-    return before, after
 
 
 def _register(bound: Callable[..., Interval], in_functional: Any, elsewhere: tuple[Any, ...]) -> None:

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from ratlp.bounds.interval.messages import name_of, no_argument, no_rule, whereabouts
+from ratlp.bounds.interval.messages import no_argument, no_rule, whereabouts
+from ratlp.bounds.interval.names import name_of
 from ratlp.errors import BoundError, InputError
 
 Rule = TypeVar("Rule", bound=Callable[..., Any])
@@ -236,6 +237,16 @@ class AffineMap:
     def __init__(self, weight: Tensor, radius: Tensor) -> None:
         self.weight = weight
         self.radius = radius
+
+
+def ends(x: Any) -> tuple[Any, Any]:
+    """Lower and upper bound of an interval; an ordinary tensor or number twice.
+
+    Example:
+        >>> ends(2.0)
+        (2.0, 2.0)
+    """
+    return x.bounds if isinstance(x, Interval) else (x, x)
 
 
 def interval_between(lower: Tensor, upper: Tensor) -> Interval:

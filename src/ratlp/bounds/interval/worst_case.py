@@ -1,9 +1,29 @@
 """The logits that are worst for each sample's class, from bounds of the net."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from ratlp.bounds.interval.tensor import Interval
+from ratlp.errors import BoundError
+
+
+def logits_over(rest: Callable[[Tensor], Any], box: Interval) -> Interval:
+    """The bounds of the logits that a model, or the rest of one, gives on a box.
+
+    Raises:
+        BoundError: The logits do not depend on what is given.
+
+    Example:
+        >>> logits_over(torch.relu, Interval(torch.tensor([[-1.0]]), torch.tensor([[2.0]])))
+        Interval(lower=tensor([[0.]]), upper=tensor([[2.]]))
+    """
+    logits = rest(box)
+    if not isinstance(logits, Interval):
+        raise BoundError("the logits must depend on the layer; found some that do not: choose another layer")
+    return logits
 
 
 def margin_lower_bounds(logits: Interval, y: Tensor) -> Tensor:

@@ -15,12 +15,12 @@ from ratlp.bounds.linear import affine, layers, relaxations  # noqa: F401
 from ratlp.bounds.linear.ascent import SlopeAscent
 from ratlp.bounds.linear.bounds import linear_bounds, linear_margins
 from ratlp.bounds.linear.nodes import Affine, Lines, Relaxed
-from ratlp.bounds.linear.regions import Box, L2Ball, Region
+from ratlp.bounds.linear.regions import BoxRegion, L2Ball, Region
 from ratlp.bounds.linear.registry import node_of
 
 __all__ = [
     "Affine",
-    "Box",
+    "BoxRegion",
     "L2Ball",
     "Lines",
     "Region",

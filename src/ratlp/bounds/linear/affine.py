@@ -13,24 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ratlp.bounds.interval.names import versions
 from ratlp.bounds.linear.nodes import Affine, Call, Node, products
 from ratlp.bounds.linear.registry import node_of
 
 _RESHAPED = ("view", "reshape", "squeeze", "unsqueeze", "flatten", "unflatten", "ravel")
 _REARRANGED = (
-    *(
-        "permute",
-        "transpose",
-        "t",
-        "movedim",
-        "moveaxis",
-        "swapaxes",
-        "swapdims",
-        "narrow",
-        "select",
-        "diagonal",
-        "adjoint",
-    ),
+    *("permute", "transpose", "t", "movedim", "moveaxis", "swapaxes", "swapdims", "narrow", "select", "diagonal"),
     *("adjoint", "flip", "fliplr", "flipud", "roll", "rot90", "neg", "negative", "tril", "triu"),
     *("split", "chunk", "unbind", "tensor_split", "hsplit", "vsplit", "dsplit", "split_with_sizes"),
     *("to", "float", "double", "half", "bfloat16", "cpu", "cuda"),
@@ -54,11 +43,6 @@ _POOLED = (
     *(functional.interpolate, functional.unfold, functional.fold),
     *(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
 )
-
-
-def _versions(names: Sequence[str]) -> list[Any]:
-    """The method and the function of each name."""
-    return [getattr(owner, name) for name in names for owner in (torch.Tensor, torch) if hasattr(owner, name)]
 
 
 def _reshaped(call: Call, input: Any, *args: Any, **kwargs: Any) -> Node:
@@ -143,17 +127,17 @@ def with_item(tensor: Tensor, index: Any, value: Any) -> Tensor:
 
 
 node_of(with_item)(_in_any)
-for _function in _versions(_RESHAPED):
+for _function in versions(_RESHAPED):
     node_of(_function)(_reshaped)
-for _function in _versions(_REARRANGED):
+for _function in versions(_REARRANGED):
     node_of(_function)(partial(_in_any, one_to_one=True))
-for _function in _versions(_REPEATED):
+for _function in versions(_REPEATED):
     node_of(_function)(_in_any)
-for _function in _versions(_PRODUCTS):
+for _function in versions(_PRODUCTS):
     node_of(_function)(_in_one)
-for _function in _versions(_QUOTIENTS):
+for _function in versions(_QUOTIENTS):
     node_of(_function)(_quotient)
-for _function in _versions(_LENDING):
+for _function in versions(_LENDING):
     node_of(_function)(_lending)
 for _function in _POOLED:
     node_of(_function)(folded)

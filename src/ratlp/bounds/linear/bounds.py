@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ratlp.bounds.interval import Interval, margin_lower_bounds
 from ratlp.bounds.linear.ascent import SlopeAscent
-from ratlp.bounds.linear.regions import Box, L2Ball
+from ratlp.bounds.linear.regions import BoxRegion, Region
 from ratlp.bounds.linear.sweep import least
 from ratlp.bounds.linear.tighten import relax, tighten, tighten_and_relax
 from ratlp.bounds.linear.trace import Graph, trace
@@ -22,7 +22,7 @@ _RELAX: dict[str, Callable[[Graph], None]] = {"linear": tighten_and_relax, "inte
 
 def linear_margins(
     forward: Forward,
-    region: Interval | L2Ball,
+    region: Interval | Region,
     y: Tensor,
     *,
     intermediate: Intermediate = "linear",
@@ -39,7 +39,7 @@ def linear_margins(
     Args:
         forward: A model in evaluation mode, or any function of one tensor, such as
             `lambda z: cut.replay(recording.with_latent(z))` for what comes after a layer.
-        region: An interval or an L2 ball, `[batch, *input]`.
+        region: An interval, an `L2Ball` or another `Region`, `[batch, *input]`.
         y: `[batch]`, class indices.
         intermediate: How the inputs of each ReLU are bounded: by backward passes of their own ("linear"), or by
             intervals, which is cheap and looser ("interval": CROWN-IBP, arXiv 1906.06316).
@@ -66,7 +66,7 @@ def linear_margins(
     return torch.maximum(found.T, margin_lower_bounds(graph.logits, y)).scatter(1, y[:, None], 0.0)
 
 
-def linear_bounds(forward: Forward, region: Interval | L2Ball, *, intermediate: Intermediate = "linear") -> Interval:
+def linear_bounds(forward: Forward, region: Interval | Region, *, intermediate: Intermediate = "linear") -> Interval:
     """Bounds of the logits over the region by CROWN; within those of intervals.
 
     Args:
@@ -89,10 +89,10 @@ def linear_bounds(forward: Forward, region: Interval | L2Ball, *, intermediate: 
     return graph.output.interval
 
 
-def _relaxed(forward: Forward, region: Interval | L2Ball, intermediate: str) -> Graph:
+def _relaxed(forward: Forward, region: Interval | Region, intermediate: str) -> Graph:
     if intermediate not in _RELAX:
         raise InputError(f"intermediate must be one of {', '.join(map(repr, _RELAX))}; found {intermediate!r}")
-    graph = trace(forward, Box(region) if isinstance(region, Interval) else region)
+    graph = trace(forward, BoxRegion(region) if isinstance(region, Interval) else region)
     _RELAX[intermediate](graph)
     return graph
 

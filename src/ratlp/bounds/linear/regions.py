@@ -21,11 +21,11 @@ class Region(Protocol):
         """A lower bound of each row there: `[rows, batch, *input]` to `[rows, batch]`."""
 
 
-class Box:
+class BoxRegion:
     """All points of an interval.
 
     Example:
-        >>> box = Box(Interval(torch.zeros(1, 2), torch.ones(1, 2)))
+        >>> box = BoxRegion(Interval(torch.zeros(1, 2), torch.ones(1, 2)))
         >>> box.minimum(torch.tensor([[[1.0, -2.0]]]))
         tensor([[-2.]])
     """
@@ -74,4 +74,4 @@ class L2Ball:
         """The ball's minimum, or the box's where that is higher: the region lies in both."""
         lengths = torch.linalg.vector_norm(rows.flatten(2), dim=2)
         ball = products(rows, self.centre) - self.radius * lengths
-        return torch.maximum(ball, Box(self.box).minimum(rows)) if self._is_cut else ball
+        return torch.maximum(ball, BoxRegion(self.box).minimum(rows)) if self._is_cut else ball

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ratlp.bounds.linear.nodes import Leaf, Node, Relaxed
-from ratlp.bounds.linear.regions import Box
+from ratlp.bounds.linear.regions import BoxRegion
 from ratlp.bounds.linear.trace import Graph
 
 Spread = Callable[[Tensor], Tensor]
@@ -37,7 +37,7 @@ def least(
     Example:
         >>> from ratlp.bounds import Interval
         >>> from ratlp.bounds.linear.trace import trace
-        >>> graph = trace(torch.nn.Flatten(), Box(Interval(torch.zeros(1, 2), torch.ones(1, 2))))
+        >>> graph = trace(torch.nn.Flatten(), BoxRegion(Interval(torch.zeros(1, 2), torch.ones(1, 2))))
         >>> least(graph, graph.output, torch.tensor([[[1.0, -2.0]]]))
         tensor([[-2.]])
     """
@@ -72,7 +72,7 @@ class _Sweep:
         if shared and not node.takes_shared:
             rows, shared = self._own(rows, True).reshape(-1, *node.interval.shape), False
         if isinstance(node, Leaf):
-            region = self._graph.region if node is self._graph.input else Box(node.interval)
+            region = self._graph.region if node is self._graph.input else BoxRegion(node.interval)
             self._sum(region.minimum(rows), shared)
             return
         pulled = node.pull_back(rows, self._slopes.get(node)) if isinstance(node, Relaxed) else node.pull_back(rows)

@@ -43,9 +43,9 @@ def tighten(graph: Graph, node: Node, where: Tensor) -> None:
         where: Which coordinates, boolean, of the output's shape.
 
     Example:
-        >>> from ratlp.bounds.linear.regions import Box
+        >>> from ratlp.bounds.linear.regions import BoxRegion
         >>> from ratlp.bounds.linear.trace import trace
-        >>> graph = trace(lambda x: x - x.flip(1).flip(1), Box(Interval(torch.zeros(1, 2), torch.ones(1, 2))))
+        >>> graph = trace(lambda x: x - x.flip(1).flip(1), BoxRegion(Interval(torch.zeros(1, 2), torch.ones(1, 2))))
         >>> graph.output.interval.lower
         tensor([[-1., -1.]])
         >>> tighten(graph, graph.output, torch.tensor([[True, True]]))

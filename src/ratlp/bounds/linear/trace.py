@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
 from ratlp.bounds.interval import Interval
-from ratlp.bounds.interval.messages import name_of, whereabouts
+from ratlp.bounds.interval.messages import whereabouts
+from ratlp.bounds.interval.names import name_of
 from ratlp.bounds.linear.affine import with_item
 from ratlp.bounds.linear.nodes import Call, Leaf, Node
 from ratlp.bounds.linear.regions import Region
@@ -160,9 +161,9 @@ def trace(forward: Callable[[Tensor], Any], region: Region) -> Graph:
         BoundError: A function has no interval rule, samples depend on each other, or a layer is in training.
 
     Example:
-        >>> from ratlp.bounds.linear.regions import Box
+        >>> from ratlp.bounds.linear.regions import BoxRegion
         >>> model = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
-        >>> graph = trace(model, Box(Interval(torch.zeros(5, 2), torch.ones(5, 2))))
+        >>> graph = trace(model, BoxRegion(Interval(torch.zeros(5, 2), torch.ones(5, 2))))
         >>> [type(node).__name__ for node in graph.nodes]
         ['Leaf', 'Affine', 'Relaxed', 'Affine']
     """

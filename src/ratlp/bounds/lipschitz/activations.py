@@ -5,7 +5,7 @@ import math
 from torch import nn
 
 from ratlp.bounds.lipschitz.rules import Shape, lipschitz_rule, refused, weights_of
-from ratlp.bounds.norms import Norm
+from ratlp.perturbations import Norm
 
 CONSTANTS: dict[type[nn.Module], float] = {
     nn.ReLU: 1.0,

@@ -10,10 +10,10 @@ from ratlp.bounds.lipschitz.linear import linear
 from ratlp.bounds.lipschitz.rearrangement import is_rearrangement
 from ratlp.bounds.lipschitz.rules import find_rule
 from ratlp.bounds.lipschitz.tracing import Traced, trace
-from ratlp.bounds.norms import Norm
 from ratlp.errors import LayerError
 from ratlp.latent.calls import uncompiled
 from ratlp.latent.layers import Layer
+from ratlp.perturbations import Norm
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from torch import Tensor, fx
 from ratlp.bounds.lipschitz.functions import FunctionCall, Operand, function_constant
 from ratlp.bounds.lipschitz.rules import find_rule
 from ratlp.bounds.lipschitz.tracing import Traced
-from ratlp.bounds.norms import Norm, check_norm, product_up
+from ratlp.bounds.rounding import product_up
 from ratlp.errors import BoundError
+from ratlp.perturbations.norms import Norm, check_norm
 
 
 class Composition:

@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from ratlp.bounds.lipschitz.linear import spectral_norm
 from ratlp.bounds.lipschitz.rules import Shape, lipschitz_rule, refused, weights_of
-from ratlp.bounds.norms import Norm, rounded_up
+from ratlp.bounds.rounding import rounded_up
+from ratlp.perturbations import Norm
 
 Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
 

@@ -16,8 +16,9 @@ from torch.nn import functional
 
 from ratlp.bounds.lipschitz.rearrangement import FUNCTIONS as REARRANGING
 from ratlp.bounds.lipschitz.rules import Shape, find_rule
-from ratlp.bounds.norms import Norm, in_float64, product_up, rounded_up, sum_up
+from ratlp.bounds.rounding import in_float64, product_up, rounded_up, sum_up
 from ratlp.errors import BoundError
+from ratlp.perturbations import Norm
 
 MODULE_OF: dict[Any, type[nn.Module]] = {
     torch.relu: nn.ReLU,

@@ -5,7 +5,8 @@ from torch import Tensor, nn
 
 from ratlp.bounds.linear_head import linf_norm
 from ratlp.bounds.lipschitz.rules import Shape, lipschitz_rule, weights_of
-from ratlp.bounds.norms import Norm, rounded_up
+from ratlp.bounds.rounding import rounded_up
+from ratlp.perturbations import Norm
 
 
 def spectral_norm(matrices: Tensor) -> float:

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from ratlp.bounds.lipschitz.rules import Shape, lipschitz_rule, refused, weights_of
-from ratlp.bounds.norms import Norm, rounded_up
+from ratlp.bounds.rounding import rounded_up
+from ratlp.perturbations import Norm
 
 
 @lipschitz_rule(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)

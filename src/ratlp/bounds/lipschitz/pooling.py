@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from ratlp.bounds.lipschitz.linear import spectral_norm
 from ratlp.bounds.lipschitz.rules import Shape, lipschitz_rule, refused
-from ratlp.bounds.norms import Norm, rounded_up
+from ratlp.bounds.rounding import rounded_up
+from ratlp.perturbations import Norm
 
 _AVERAGE = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 _MAX = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)

@@ -6,7 +6,7 @@ import torch
 from torch import fx, nn
 
 from ratlp.bounds.lipschitz.rules import Shape, find_rule, lipschitz_rule, refused
-from ratlp.bounds.norms import Norm
+from ratlp.perturbations import Norm
 
 DROPOUTS = (
     nn.Dropout,

@@ -6,8 +6,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from ratlp.bounds.norms import Norm, in_float64
+from ratlp.bounds.rounding import in_float64
 from ratlp.errors import BoundError
+from ratlp.perturbations import Norm
 
 Shape = tuple[int, ...]
 """What a module takes, with a batch of one: `(1, *input)`."""

@@ -20,7 +20,7 @@ from ratlp.bounds.lipschitz.rearrangement import rearrangement
 from ratlp.bounds.lipschitz.rules import Shape, find_rule
 from ratlp.bounds.lipschitz.symbols import Tracer, attribute
 from ratlp.errors import BoundError, RatlpError
-from ratlp.latent.calls import is_compiled, outside_compiled_code, stepping_in, uncompiled
+from ratlp.latent.calls import own_forwards, uncompiled
 
 _IN_PLACE = (iadd, isub, imul, itruediv)
 
@@ -82,8 +82,7 @@ def trace(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> Trace
     root = _OneInput(uncompiled(model))
     _check_modules(root)
     tracer = Tracer(_sample(root, input_shape))
-    compiled = {module: outside_compiled_code(None) for module in root.modules() if is_compiled(module)}
-    with _attributes_kept(root.model), stepping_in(compiled):
+    with _attributes_kept(root.model), own_forwards(root):
         try:
             graph = tracer.trace(root)
         except RatlpError:

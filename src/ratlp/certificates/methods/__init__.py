@@ -8,13 +8,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 
-from ratlp.bounds import Norm
 from ratlp.certificates.methods.base import Method
 from ratlp.certificates.methods.closed_form import ClosedForm
 from ratlp.certificates.methods.interval import IntervalMethod
 from ratlp.certificates.methods.linear import LinearMethod
 from ratlp.certificates.methods.lipschitz import LipschitzMethod
 from ratlp.errors import InputError
+from ratlp.perturbations import Norm
 
 METHODS: Mapping[str, Callable[[], Method]] = {
     "closed form": ClosedForm,

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from ratlp.bounds import Interval, margin_lower_bounds
+from ratlp.bounds.interval import logits_over
 from ratlp.certificates.methods.searched import Searched
 from ratlp.certificates.problem import Balls, Space
 from ratlp.errors import BoundError
@@ -25,7 +26,4 @@ class IntervalMethod(Searched):
 
     def margins(self, balls: Balls, eps: Tensor) -> Tensor:
         """Each difference of logits by its worst value over the box."""
-        logits = balls.rest(Interval(*balls.edges(eps)))
-        if not isinstance(logits, Interval):
-            raise BoundError("the logits must depend on the layer; found some that do not: choose another layer")
-        return margin_lower_bounds(logits, balls.y)
+        return margin_lower_bounds(logits_over(balls.rest, Interval(*balls.edges(eps))), balls.y)

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
-from ratlp.errors import MissingExtraError
 from ratlp.experiments.results import Method, Metric
+from ratlp.optional import import_optional
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,10 +60,9 @@ def look() -> Iterator[None]:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
-        from matplotlib import style
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "cli") from error
+    import_optional("matplotlib", package="matplotlib", extra="cli")
+    from matplotlib import style
+
     with style.context(["default", _LOOK]):
         yield
 

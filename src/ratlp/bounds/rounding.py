@@ -1,43 +1,13 @@
-"""The norms in which bounds are stated, and how their values are rounded.
-
-Norms are those of a sample's tensor as one long vector: "linf" its largest absolute entry, "l2" its length.
-"""
+"""How bounds are rounded: in float64, and to the safe side."""
 
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from ratlp.errors import InputError
-
-Norm = Literal["linf", "l2"]
-"""How a perturbation, and what it causes, is measured."""
-
 _UNIT = torch.finfo(torch.float64).eps
-
-
-def check_norm(norm: str) -> None:
-    """Refuse what is no `Norm`.
-
-    Raises:
-        InputError: The name is unknown.
-    """
-    if norm not in get_args(Norm):
-        raise InputError(f"norm must be 'linf' or 'l2'; found {norm!r}")
-
-
-def dual_norm(rows: Tensor, norm: Norm) -> Tensor:
-    """Max over ||d|| <= 1 of <row, d>, along the last axis: the L1 norm for L-inf, the length for L2.
-
-    Example:
-        >>> rows = torch.tensor([[3.0, -4.0]])
-        >>> float(dual_norm(rows, "linf")), float(dual_norm(rows, "l2"))
-        (7.0, 5.0)
-    """
-    return rows.abs().sum(-1) if norm == "linf" else torch.linalg.vector_norm(rows, dim=-1)
 
 
 def in_float64(tensor: Tensor) -> Tensor:

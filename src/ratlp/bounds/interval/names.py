@@ -1,0 +1,30 @@
+"""Torch's functions and their names."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def name_of(function: Any) -> str:
+    """A torch function's name as a user knows it.
+
+    Example:
+        >>> name_of(torch.relu), name_of(Tensor.relu)
+        ('torch.relu', 'torch.Tensor.relu')
+    """
+    try:
+        return str(torch.overrides.resolve_name(function) or function)
+    except Exception:  # a function that torch itself does not know
+        return str(function)
+
+
+def versions(names: Iterable[str]) -> list[Any]:
+    """The method and the function of each name, as far as there are both.
+
+    Example:
+        >>> [name_of(function) for function in versions(["flip", "split_with_sizes"])]
+        ['torch.Tensor.flip', 'torch.flip', 'torch.Tensor.split_with_sizes', 'torch.split_with_sizes']
+    """
+    return [getattr(owner, name) for name in names for owner in (Tensor, torch) if hasattr(owner, name)]
