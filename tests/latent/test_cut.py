@@ -292,7 +292,7 @@ class TestModulesThatAreExchanged:
             cut.encode(x)
 
 
-def test_a_module_called_input_comes_before_the_input_itself(x):
+def test_input_is_the_models_own_even_where_a_module_is_called_so(x):
     class Named(nn.Module):
         def __init__(self):
             super().__init__()
@@ -302,7 +302,8 @@ def test_a_module_called_input_comes_before_the_input_itself(x):
             return self.head(self.input(x))
 
     model = Named()
-    assert torch.equal(Cut(model, ["input"]).encode(x).latent, model.input(x))
+    assert torch.equal(Cut(model, ["input"]).encode(x).latent, x)
+    assert torch.equal(Cut(model, ["input#1"]).encode(x).latent, model.input(x))
 
 
 @pytest.mark.parametrize("kind", ["tensor", "tuple", "mapping"])

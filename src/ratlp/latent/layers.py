@@ -8,7 +8,7 @@ from torch import nn
 from ratlp.errors import LayerError
 
 INPUT = "input"
-"""The layer's name for the model's own input, unless a submodule is called so."""
+"""The layer's name for the model's own input; the output of a submodule that is called so is "input#1"."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class Layer:
             >>> Layer.find(model, "1#2").call
             2
         """
+        if name == INPUT:
+            return cls(INPUT, None, None)
         base, mark, number = str(name).partition("#")
         call = int(number) if number.isdecimal() and int(number) > 0 else None
         module = _submodule(model, base) if call is not None or not mark else None
         if module is not None:
             return cls(str(name), module, call)
-        if name == INPUT:
-            return cls(INPUT, None, None)
         modules = _submodules(model)
         near = get_close_matches(base, modules, n=5, cutoff=0.4) or list(modules)[:10]
         names = ", ".join(map(repr, near)) or "none: the model has no submodules"
