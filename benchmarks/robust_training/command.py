@@ -41,13 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(str(error))
     epochs = options.epochs or (10 if len(data.train[1]) >= LARGE else 100)
     plans = [Plan(net, data, tuple(options.methods), epochs, options.seeds, tune=options.tune) for net in options.nets]
-    for plan in plans:
-        folder.claim(_identity(plan, options))
+    folder.claim({"data": data.name, "epochs": epochs, "attack_samples": options.attack_samples})
     rows = [row for plan in plans for row in _rows(plan, folder, options)]
-    print(table(rows))
+    text = table(rows)
+    print(text)
     folder.write("results.json", [row.to_dict() for row in rows])
     folder.write("meta.json", _meta(given, options, epochs))
-    folder.write_bytes("table.txt", table(rows).encode())
+    folder.write_bytes("table.txt", text.encode())
     for name, content in plot(rows, data=data.name).items():
         folder.write_bytes(name, content)
 
@@ -144,11 +144,6 @@ def _check_packages(parser: argparse.ArgumentParser) -> None:
     for package, install in (("pyautoattack", "pyautoattack"), ("matplotlib", "'ratlp[cli]'")):
         if importlib.util.find_spec(package) is None:
             parser.error(f"this needs {package}, which is not installed: run pip install {install}")
-
-
-def _identity(plan: Plan, options: argparse.Namespace) -> dict[str, Any]:
-    """What work in one folder must have in common."""
-    return {"data": plan.data.name, "epochs": plan.epochs, "attack_samples": options.attack_samples}
 
 
 def _meta(given: Sequence[str], options: argparse.Namespace, epochs: int) -> dict[str, Any]:

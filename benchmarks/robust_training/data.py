@@ -14,25 +14,21 @@ def load(spec: str) -> Data:
     """`digits`, or a folder of IDX files; a tenth of the training part, at most 1,000, is the validation part."""
     source = load_source(spec)
     split = source.draw(0)
-    images = [
-        part.reshape(len(part), 1, *part.shape[1:]) if part.dim() == 3 else part
-        for part in (split.x_train, split.x_test)
-    ]
-    images = [_square(part) for part in images]
+    train, test = _images(split.x_train), _images(split.x_test)
     order = torch.randperm(len(split.y_train), generator=torch.Generator().manual_seed(0))
     held = min(VALIDATION, len(order) // 10)
     chosen, rest = order[:held], order[held:]
     return Data(
-        train=(images[0][rest], split.y_train[rest]),
-        validation=(images[0][chosen], split.y_train[chosen]),
-        test=(images[1], split.y_test),
+        train=(train[rest], split.y_train[rest]),
+        validation=(train[chosen], split.y_train[chosen]),
+        test=(test, split.y_test),
         name=source.name,
     )
 
 
-def _square(images: torch.Tensor) -> torch.Tensor:
-    """Flat pixels as `[batch, 1, side, side]`."""
-    if images.dim() > 2:
-        return images
-    side = round(images.shape[1] ** 0.5)
-    return images.reshape(len(images), 1, side, side)
+def _images(pixels: torch.Tensor) -> torch.Tensor:
+    """With a channel axis; flat pixels as `[batch, 1, side, side]`."""
+    if pixels.dim() > 3:
+        return pixels
+    side = (round(pixels.shape[1] ** 0.5),) * 2 if pixels.dim() == 2 else pixels.shape[1:]
+    return pixels.reshape(len(pixels), 1, *side)

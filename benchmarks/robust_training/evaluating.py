@@ -10,7 +10,7 @@ from robust_training.recipes import EPS, PIXELS
 from robust_training.training import Data
 from torch import Tensor, nn
 
-from ratlp.attacks import PGD, ClassifierProblem, seeded
+from ratlp.attacks import PGD, ClassifierProblem
 from ratlp.bounds import Interval, linear_margins, margin_lower_bounds
 from ratlp.certificates import check_order
 from ratlp.perturbations import LInf
@@ -89,11 +89,10 @@ def _after_pgd(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """Which images are still classified rightly."""
     standing = []
     for part, labels in zip(x.split(BATCH), y.split(BATCH), strict=True):
-        with seeded(0, part):
-            problem = ClassifierProblem(
-                lambda deltas, rows, part=part: net(part[rows] + deltas[0]), labels, [part], [LInf(EPS, bounds=PIXELS)]
-            )
-            problem.attacked_by(PGD(steps=PGD_STEPS, restarts=PGD_RESTARTS))
+        problem = ClassifierProblem(
+            lambda deltas, rows, part=part: net(part[rows] + deltas[0]), labels, [part], [LInf(EPS, bounds=PIXELS)]
+        )
+        problem.attacked_by(PGD(steps=PGD_STEPS, restarts=PGD_RESTARTS))
         standing.append(~problem.misclassified)
     return torch.cat(standing)
 

@@ -6,8 +6,6 @@ from torch import nn
 
 from ratlp.models import small_cnn, wide_cnn
 
-Image = tuple[int, int, int]
-
 NETS: dict[str, Callable[..., nn.Module]] = {"small": small_cnn, "wide": wide_cnn}
 
 

@@ -1,4 +1,4 @@
-"""From finished work to rows, a table and a sentence."""
+"""From finished work to rows and a table."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass

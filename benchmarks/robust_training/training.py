@@ -4,12 +4,13 @@ import copy
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from robust_training.recipes import EPS, PIXELS, Recipe
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+
+from ratlp.losses import margin
 
 BATCH = 128
 LR = 1e-3
@@ -46,9 +47,7 @@ class Run:
     seconds: float
 
 
-def train(
-    net: nn.Module, recipe: Recipe, data: Data, *, epochs: int, seed: int, advance: Callable[[], Any] = lambda: None
-) -> Run:
+def train(net: nn.Module, recipe: Recipe, data: Data, *, epochs: int, seed: int) -> Run:
     """Train the net in place, and leave it at its best epoch."""
     torch.manual_seed(seed)
     steps = epochs * -(-len(data.train[1]) // BATCH)
@@ -72,7 +71,6 @@ def train(
             if (clean + attacked) / 2 > best.score:
                 best = Run(epoch, (clean + attacked) / 2, clean, attacked, seconds)
                 weights = copy.deepcopy(net.state_dict())
-        advance()
     net.load_state_dict(weights)
     net.eval()
     return Run(best.epoch, best.score, best.clean, best.attacked, seconds)
@@ -93,7 +91,7 @@ def validated(net: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
         with torch.no_grad():
             clean = net(x).argmax(1) == y
         standing = clean.clone()
-        for loss in (_entropy, _margin):
+        for loss in (_entropy, margin):
             standing &= net(_attack(net, x, y, loss)).argmax(1) == y
     return 100 * clean.float().mean().item(), 100 * standing.float().mean().item()
 
@@ -102,16 +100,11 @@ def _attack(net: nn.Module, x: Tensor, y: Tensor, loss: Callable[[Tensor, Tensor
     moved = (x + EPS * (2 * torch.rand_like(x) - 1)).clamp(*PIXELS)
     for _ in range(20):
         moved.requires_grad_()
-        (gradient,) = torch.autograd.grad(loss(net(moved), y), moved)
+        (gradient,) = torch.autograd.grad(loss(net(moved), y).sum(), moved)
         step = (moved.detach() + 0.2 * EPS * gradient.sign()).clamp(x - EPS, x + EPS)
         moved = step.clamp(*PIXELS)
     return moved
 
 
 def _entropy(logits: Tensor, y: Tensor) -> Tensor:
-    return cross_entropy(logits, y, reduction="sum")
-
-
-def _margin(logits: Tensor, y: Tensor) -> Tensor:
-    others = logits.scatter(1, y[:, None], -torch.inf)
-    return (others.amax(1) - logits.gather(1, y[:, None])[:, 0]).sum()
+    return cross_entropy(logits, y, reduction="none")
