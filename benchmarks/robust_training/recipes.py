@@ -165,14 +165,16 @@ def _propagated(layers: tuple[str, ...]) -> list[Recipe]:
 def _interval(layers: tuple[str, ...]) -> list[Recipe]:
     """Gowal et al., arXiv 1810.12715."""
 
-    def make(weight: float) -> Make:
-        def objective(model: nn.Module) -> RATLP:
+    def recipe(setting: str, loss: type[CrossEntropy] = CrossEntropy, weight: float = 1.0) -> Recipe:
+        def make(model: nn.Module) -> RATLP:
             budget = Propagated(EPS, bounds=PIXELS)
-            return RATLP(model, layer="input", perturbation=budget, maximiser=IntervalBound(), weight=weight)
+            return RATLP(
+                model, layer="input", perturbation=budget, maximiser=IntervalBound(), loss=loss(), weight=weight
+            )
 
-        return objective
+        return Recipe("interval", "input", setting, make)
 
-    return [Recipe("interval", "input", f"weight {weight:g}", make(weight)) for weight in (1.0, 5.0)]
+    return [recipe("weight 1"), recipe("weight 5", weight=5.0), recipe("no clean term", AdversarialOnly)]
 
 
 METHODS: dict[str, Callable[[tuple[str, ...]], list[Recipe]]] = {
