@@ -72,16 +72,11 @@ def _evaluate(plan: Plan, recipe: Recipe, seed: int, folder: Folder, attack_samp
 def _ratios(plan: Plan, recipes: list[Recipe], folder: Folder, rounds: int) -> dict[str, dict[str, float]]:
     """Of each method at each layer; a method's settings cost the same but for the number of steps."""
     kept = folder.read(f"timing_{plan.net}.json")
-    by_cost = {_cost_of(recipe): recipe for recipe in recipes}
+    by_cost = {recipe.timed_as: recipe for recipe in recipes}
     if kept is None or not by_cost.keys() <= kept.keys():
         kept = time_ratios(lambda: plan.build(0), by_cost, plan.data, rounds=rounds)
         folder.write(f"timing_{plan.net}.json", kept)
     return kept
-
-
-def _cost_of(recipe: Recipe) -> str:
-    steps = next((word for word in recipe.setting.split(",") if word.endswith(("steps", "clean term"))), "")
-    return " ".join(part for part in (recipe.method, recipe.layer, steps) if part)
 
 
 def _row(
@@ -94,12 +89,11 @@ def _row(
         layer=recipe.layer,
         seed=seed,
         **folder.read(f"rows/{name}.json"),
-        time_ratio=ratios[_cost_of(recipe)]["ratio"],
+        time_ratio=ratios[recipe.timed_as]["ratio"],
         net=plan.net,
         setting=recipe.setting,
         chosen=chosen,
         epoch=run["epoch"],
-        seconds=run["seconds"],
     )
 
 

@@ -50,6 +50,7 @@ class Recipe:
         setting: In words; a method's first setting is its usual one.
         make: Builds the objective.
         ramp: Whether eps rises linearly over the first half of the training.
+        cost: What makes its steps cost other than those of the method's other settings, in words.
     """
 
     method: str
@@ -57,6 +58,12 @@ class Recipe:
     setting: str
     make: Make = field(repr=False)
     ramp: bool = True
+    cost: str = ""
+
+    @property
+    def timed_as(self) -> str:
+        """The same for settings whose steps cost the same."""
+        return " ".join(part for part in (self.method, self.layer, self.cost) if part)
 
     @property
     def name(self) -> str:
@@ -115,7 +122,8 @@ def _fgsm_rs(layers: tuple[str, ...]) -> list[Recipe]:
     """Wong, Rice and Kolter, arXiv 2001.03994: one step of 1.25 radii from a random start."""
 
     def recipe(setting: str, loss: type[CrossEntropy], step_size: float = 1.25, *, ramp: bool = True) -> Recipe:
-        return Recipe("fgsm-rs", "input", setting, _input(loss, _steps(1, step_size)), ramp)
+        cost = "" if loss is AdversarialOnly else "clean term"
+        return Recipe("fgsm-rs", "input", setting, _input(loss, _steps(1, step_size)), ramp, cost)
 
     return [
         recipe("step 1.25", AdversarialOnly),
@@ -128,17 +136,15 @@ def _fgsm_rs(layers: tuple[str, ...]) -> list[Recipe]:
 def _pgd_7(layers: tuple[str, ...]) -> list[Recipe]:
     """Madry et al., arXiv 1706.06083."""
 
-    def recipe(
-        setting: str, maximiser: PGD, loss: type[CrossEntropy] = AdversarialOnly, *, ramp: bool = True
-    ) -> Recipe:
-        return Recipe("pgd-7", "input", setting, _input(loss, maximiser), ramp)
+    def recipe(setting: str, make: Make, *, ramp: bool = True, cost: str = "") -> Recipe:
+        return Recipe("pgd-7", "input", setting, make, ramp, cost)
 
     return [
-        recipe("step 0.25", _steps(7, 0.25)),
-        recipe("step 0.25, no ramp", _steps(7, 0.25), ramp=False),
-        recipe("step 0.36, no ramp", _steps(7, 2.5 / 7), ramp=False),
-        recipe("clean term", _steps(7, 0.25), CrossEntropy),
-        recipe("10 steps, no ramp", _steps(10, 0.25), ramp=False),
+        recipe("step 0.25", _input(AdversarialOnly, _steps(7, 0.25))),
+        recipe("step 0.25, no ramp", _input(AdversarialOnly, _steps(7, 0.25)), ramp=False),
+        recipe("step 0.36, no ramp", _input(AdversarialOnly, _steps(7, 2.5 / 7)), ramp=False),
+        recipe("clean term", _input(CrossEntropy, _steps(7, 0.25)), cost="clean term"),
+        recipe("10 steps, no ramp", _input(AdversarialOnly, _steps(10, 0.25)), ramp=False, cost="10 steps"),
     ]
 
 

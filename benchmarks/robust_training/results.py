@@ -26,7 +26,6 @@ class Row:
         setting: Of the method.
         chosen: Whether validation chose this setting; only the chosen one is trained with every seed.
         epoch: At which validation stopped the training.
-        seconds: Of the training.
     """
 
     method: str
@@ -42,7 +41,6 @@ class Row:
     setting: str
     chosen: bool
     epoch: int
-    seconds: float
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON, rounded to what the counts carry."""

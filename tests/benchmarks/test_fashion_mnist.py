@@ -95,7 +95,7 @@ def test_a_folder_holds_work_of_one_kind(tmp_path):
 
 def test_the_table_lines_up():
     row = {"clean": 90.0, "pgd": 70.0, "autoattack": 60.0, "certified": 1.0, "time_ratio": 3.0, "interval": 0.5}
-    rest = {"net": "small", "epoch": 3, "seconds": 1.0}
+    rest = {"net": "small", "epoch": 3}
     rows = [
         Row("propagated", "features.1", seed, **row, setting="weight 1", chosen=True, **rest) for seed in (0, 1)
     ] + [Row("propagated", "features.1", 0, **row, setting="weight 2", chosen=False, **rest)]

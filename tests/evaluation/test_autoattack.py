@@ -45,6 +45,26 @@ def test_what_it_finds_is_in_the_set(images, norm):
     assert evaluation.worst_case.correct <= weaker.worst_case.correct
 
 
+def test_a_part_of_its_attacks(images):
+    model, x, y = images
+    set_ = LInf(0.03, bounds=(0, 1))
+    part, one = AutoAttack(attacks=("apgd-ce", "apgd-t")), AutoAttack(attacks=["apgd-ce"])
+    assert repr(part) == "AutoAttack(version='standard', attacks=('apgd-ce', 'apgd-t'), seed=0)"
+    assert repr(AutoAttack(attacks=AutoAttack().attacks)) == repr(AutoAttack())
+    calls = {
+        maximiser: evaluate(model, x, y, [Attack("a", maximiser, set_)]).attacks[0].forwards
+        for maximiser in (part, one)
+    }
+    assert calls[part] > calls[one] > 0
+
+
+@pytest.mark.parametrize("wrong", [["fgsm"], [], "apgd-ce", ["apgd-ce", "apgd-dlr"]])
+def test_attacks_that_its_version_has_not(wrong):
+    pytest.importorskip("pyautoattack")
+    with pytest.raises(InputError, match="attacks must be a sequence of apgd-ce, apgd-t, fab-t, square; found"):
+        AutoAttack(attacks=wrong)
+
+
 def test_what_it_is_not_made_for(images):
     model, x, y = images
     few = nn.Sequential(nn.Flatten(), nn.Linear(36, 3))

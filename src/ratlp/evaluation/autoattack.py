@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -15,6 +16,11 @@ from ratlp.optional import import_optional
 from ratlp.perturbations import L2, LInf, PerturbationSet
 
 _NORMS: dict[type[PerturbationSet], str] = {LInf: "Linf", L2: "L2"}
+_ATTACKS = {
+    "standard": ("apgd-ce", "apgd-t", "fab-t", "square"),
+    "plus": ("apgd-ce", "apgd-dlr", "fab", "square", "apgd-t", "fab-t"),
+    "rand": ("apgd-ce", "apgd-dlr"),
+}
 _QUIET = logging.getLogger("ratlp.evaluation.autoattack")  # what the package warns of is what `checks` tell
 _QUIET.addHandler(logging.NullHandler())
 _QUIET.propagate = False
@@ -32,11 +38,14 @@ class AutoAttack(Maximiser):
 
     Args:
         version: "standard", "plus" or "rand".
+        attacks: Which of the version's attacks run, such as ("apgd-ce", "apgd-t"), which break most of what can be
+            broken in a fraction of the time; all where not given.
         seed: Of its draws.
 
     Raises:
         MissingExtraError: pyautoattack is not installed: pip install 'ratlp[autoattack]'.
-        InputError: `version` is none of the three; on use, that the problem is none that the code is made for.
+        InputError: `version` is none of the three, or an attack none of the version's; on use, that the problem is
+            none that the code is made for.
 
     Example:
         >>> AutoAttack(version="fast")
@@ -46,10 +55,20 @@ class AutoAttack(Maximiser):
 
     starts_at_zero = False
 
-    def __init__(self, *, version: Literal["standard", "plus", "rand"] = "standard", seed: int = 0) -> None:
-        if version not in ("standard", "plus", "rand"):
+    def __init__(
+        self,
+        *,
+        version: Literal["standard", "plus", "rand"] = "standard",
+        attacks: Sequence[str] | None = None,
+        seed: int = 0,
+    ) -> None:
+        if version not in _ATTACKS:
             raise InputError(f"version must be 'standard', 'plus' or 'rand'; found {version!r}")
+        known = _ATTACKS[version]
+        if attacks is not None and (isinstance(attacks, str) or not attacks or not set(attacks) <= set(known)):
+            raise InputError(f"attacks must be a sequence of {', '.join(known)}; found {attacks!r}")
         self.version = version
+        self.attacks = known if attacks is None else tuple(attacks)
         self.seed = seed
         self._code = import_optional("pyautoattack.autoattack", package="pyautoattack", extra="autoattack")
 
@@ -71,6 +90,7 @@ class AutoAttack(Maximiser):
             raise _refused(f"at least 4 classes; found {classes}", "its targeted losses are not defined for fewer")
         targets = min(9, classes - 1)
         code.apgd_targeted.n_target_classes = code.fab.n_target_classes = targets
+        code.attacks_to_run = list(self.attacks)
         code.logger = code.apgd.logger = code.apgd_targeted.logger = _QUIET
         tracing = sys.gettrace()  # the code switches a debugger's or a coverage's off
         try:
@@ -81,7 +101,8 @@ class AutoAttack(Maximiser):
         return (found.detach() - points,)
 
     def __repr__(self) -> str:
-        return f"AutoAttack(version={self.version!r}, seed={self.seed})"
+        attacks = "" if self.attacks == _ATTACKS[self.version] else f", attacks={self.attacks}"
+        return f"AutoAttack(version={self.version!r}{attacks}, seed={self.seed})"
 
 
 def _checked(problem: InnerProblem) -> tuple[InputSpace, Any, Tensor]:
