@@ -4,15 +4,16 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 from utils.rule_cases import CASES, cases_of
 
-from ratlp.bounds import Interval, rule
-from ratlp.bounds.interval import tensor as registry
-from ratlp.bounds.interval.names import name_of
+from ratlp.bounds import Interval, interval_rule
+from ratlp.bounds.interval import tensor
 from ratlp.bounds.interval.order import UndeterminedIndices
+from ratlp.bounds.names import name_of
+from ratlp.errors import BoundError
 
 NO_NUMBERS = {"torch.Tensor.cuda"}  # what only a GPU can show
 # What a device without it computes in another precision than the bounds.
 HALVES = {"torch.Tensor.half": 2e-3, "torch.Tensor.bfloat16": 2e-2, "torch.Tensor.float": 1e-6}
-RULES = {name_of(function): function for function in registry._RULES}
+RULES = {name_of(function): function for function in tensor.RULES}
 NAMES = sorted(name for name in RULES if cases_of(name) and name not in NO_NUMBERS)
 # A method and the function of its name have one rule.
 DISTINCT = sorted({name.rpartition(".")[2]: name for name in NAMES if ".where" not in name}.values())
@@ -136,21 +137,34 @@ def _ends(x):
 @pytest.mark.parametrize("wrong", sorted(WRONG))
 def test_a_wrong_rule_is_caught(wrong, monkeypatch):
     function, mistake = WRONG[wrong]
-    monkeypatch.setitem(registry._RULES, function, mistake)
-    monkeypatch.setattr(registry, "_TAKE_INTERVALS_ANYWHERE", {*registry._TAKE_INTERVALS_ANYWHERE, function})
+    monkeypatch.setitem(tensor.RULES, function, mistake)
+    monkeypatch.setattr(tensor, "TAKE_INTERVALS_ANYWHERE", {*tensor.TAKE_INTERVALS_ANYWHERE, function})
     assert excess(function, cases_of(name_of(function))[0], 60, width=1.5) > 1e-3
 
 
 def test_a_rule_for_an_own_function():
+    @torch.overrides.wrap_torch_function(lambda x: (x,))
     def double_or_nothing(x: Tensor) -> Tensor:
-        if torch.overrides.has_torch_function_unary(x):
-            return torch.overrides.handle_torch_function(double_or_nothing, (x,), x)
         return 2 * x.clamp(min=0)
 
-    with pytest.raises(Exception, match="double_or_nothing"):
+    with pytest.raises(BoundError, match="there is none for double_or_nothing"):
         double_or_nothing(Interval(torch.zeros(1), torch.ones(1)))
-    try:
-        rule(double_or_nothing)(lambda x: Interval(double_or_nothing(x.lower), double_or_nothing(x.upper)))
-        assert double_or_nothing(Interval(-torch.ones(1), torch.ones(1))).bounds == (0.0, 2.0)
-    finally:
-        registry._RULES.pop(double_or_nothing, None)
+    interval_rule(double_or_nothing)(lambda x: Interval(double_or_nothing(x.lower), double_or_nothing(x.upper)))
+    assert double_or_nothing(Interval(-torch.ones(1), torch.ones(1))).bounds == (0.0, 2.0)
+
+
+def test_an_own_function_that_takes_intervals_anywhere():
+    @torch.overrides.wrap_torch_function(lambda a, b: (a, b))
+    def swapped_difference(a: Tensor, b: Tensor) -> Tensor:
+        return b - a
+
+    @torch.overrides.wrap_torch_function(lambda a, b: (a, b))
+    def difference(a: Tensor, b: Tensor) -> Tensor:
+        return a - b
+
+    interval_rule(swapped_difference, anywhere=True)(lambda a, b: b - a)
+    interval_rule(difference)(lambda a, b: a - b)
+    box = Interval(torch.zeros(1), torch.ones(1))
+    assert swapped_difference(torch.ones(1), box).bounds == (-1.0, 0.0)
+    with pytest.raises(BoundError, match="the interval rule of difference takes one interval, as its first argument"):
+        difference(torch.ones(1), box)

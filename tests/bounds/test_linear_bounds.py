@@ -10,7 +10,7 @@ from utils.crown_twin import crown
 
 from ratlp.bounds import Interval, L2Ball, SlopeAscent, linear_bounds, linear_margins, margin_lower_bounds
 from ratlp.bounds.interval import BatchStatistics, shapes, supplied
-from ratlp.bounds.linear import registry, tighten as tighten_module
+from ratlp.bounds.linear import rules, tighten as tighten_module
 from ratlp.errors import BoundError, InputError
 from ratlp.latent import Cut
 
@@ -496,7 +496,7 @@ def test_values_out_of_range_are_refused(make, message):
 def test_every_rearrangement_that_intervals_know_keeps_correlations():
     names = {*shapes._VIEWS, *shapes._COPIES, *shapes._SEVERAL_VIEWS} - {"masked_select"}
     known = [f for name in names for f in (getattr(torch, name, None), getattr(torch.Tensor, name, None)) if f]
-    assert not [function for function in known if function not in registry._RULES]
+    assert not [function for function in known if function not in rules.RULES]
 
 
 def test_an_empty_batch_is_refused():

@@ -10,8 +10,8 @@ Interval(lower=tensor([0.]), upper=tensor([2.]))
 0.25
 """
 
-from ratlp.bounds.interval import Interval, interval_between, margin_lower_bounds, rule, worst_logits
-from ratlp.bounds.linear import L2Ball, SlopeAscent, linear_bounds, linear_margins
+from ratlp.bounds.interval import Interval, interval_between, interval_rule, margin_lower_bounds, worst_logits
+from ratlp.bounds.linear import L2Ball, SlopeAscent, linear_bounds, linear_margins, linear_rule
 from ratlp.bounds.linear_head import exact_maximum, linf_norm, pair_norms, pairwise_norm, worst_margins
 from ratlp.bounds.lipschitz import LipschitzParts, lipschitz_bound, lipschitz_parts, lipschitz_rule
 from ratlp.bounds.loss_bound import IntervalBound, LossBound
@@ -25,8 +25,10 @@ __all__ = [
     "SlopeAscent",
     "exact_maximum",
     "interval_between",
+    "interval_rule",
     "linear_bounds",
     "linear_margins",
+    "linear_rule",
     "linf_norm",
     "lipschitz_bound",
     "lipschitz_parts",
@@ -34,7 +36,6 @@ __all__ = [
     "margin_lower_bounds",
     "pair_norms",
     "pairwise_norm",
-    "rule",
     "worst_logits",
     "worst_margins",
 ]

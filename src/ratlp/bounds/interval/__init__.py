@@ -26,7 +26,8 @@ from ratlp.bounds.interval import (  # noqa: F401
     softmax,
 )
 from ratlp.bounds.interval.batch_statistics import BatchStatistics, Statistics, supplied
-from ratlp.bounds.interval.tensor import AffineMap, Interval, ends, interval_between, rule
+from ratlp.bounds.interval.rules import interval_rule
+from ratlp.bounds.interval.tensor import AffineMap, Interval, ends, interval_between
 from ratlp.bounds.interval.worst_case import logits_over, margin_lower_bounds, worst_logits
 
 __all__ = [
@@ -36,9 +37,9 @@ __all__ = [
     "Statistics",
     "ends",
     "interval_between",
+    "interval_rule",
     "logits_over",
     "margin_lower_bounds",
-    "rule",
     "supplied",
     "worst_logits",
 ]

@@ -9,11 +9,12 @@ from torch.nn import functional
 
 from ratlp.bounds.interval.elementwise import rising, valley
 from ratlp.bounds.interval.linear import bilinear
-from ratlp.bounds.interval.tensor import Interval, ends, rule
+from ratlp.bounds.interval.rules import interval_rule
+from ratlp.bounds.interval.tensor import Interval, ends
 from ratlp.errors import BoundError
 
 
-@rule(torch.add, Tensor.add, Tensor.__add__, Tensor.__radd__, anywhere=True)
+@interval_rule(torch.add, Tensor.add, Tensor.__add__, Tensor.__radd__, anywhere=True)
 def add(input: Any, other: Any, *, alpha: float = 1) -> Interval:
     """The sum; independent intervals add their radii."""
     other = other if alpha == 1 else multiply(other, alpha) if isinstance(other, Interval) else alpha * other
@@ -28,7 +29,7 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Interval:
     return Interval(interval.lower + shift, interval.upper + shift)
 
 
-@rule(torch.neg, Tensor.neg, Tensor.__neg__, torch.negative, Tensor.negative)
+@interval_rule(torch.neg, Tensor.neg, Tensor.__neg__, torch.negative, Tensor.negative)
 def negate(input: Interval) -> Interval:
     """The bounds change places."""
     if input.is_ball:
@@ -36,18 +37,18 @@ def negate(input: Interval) -> Interval:
     return Interval(-input.upper, -input.lower)
 
 
-@rule(torch.sub, Tensor.sub, Tensor.__sub__, torch.subtract, Tensor.subtract, anywhere=True)
+@interval_rule(torch.sub, Tensor.sub, Tensor.__sub__, torch.subtract, Tensor.subtract, anywhere=True)
 def subtract(input: Any, other: Any, *, alpha: float = 1) -> Interval:
     """The difference."""
     return add(input, negate(other) if isinstance(other, Interval) else -other, alpha=alpha)
 
 
-@rule(Tensor.__rsub__, torch.rsub, anywhere=True)
+@interval_rule(Tensor.__rsub__, torch.rsub, anywhere=True)
 def _subtract_from(input: Any, other: Any, *, alpha: float = 1) -> Interval:
     return subtract(other, input, alpha=alpha)
 
 
-@rule(
+@interval_rule(
     *(torch.mul, Tensor.mul, Tensor.__mul__, Tensor.__rmul__, torch.multiply, Tensor.multiply),
     anywhere=True,
 )
@@ -72,7 +73,7 @@ def _scaled(scale: Callable[[Tensor], Tensor], x: Interval, *, rises: bool) -> I
     return Interval(scale(x.lower), scale(x.upper)) if rises else Interval(scale(x.upper), scale(x.lower))
 
 
-@rule(torch.reciprocal, Tensor.reciprocal)
+@interval_rule(torch.reciprocal, Tensor.reciprocal)
 def reciprocal(input: Interval) -> Interval:
     """1 / x, of intervals that do not contain 0."""
     if not bool(((input.lower > 0) | (input.upper < 0)).all()):
@@ -80,7 +81,7 @@ def reciprocal(input: Interval) -> Interval:
     return Interval(input.upper.reciprocal(), input.lower.reciprocal())
 
 
-@rule(
+@interval_rule(
     *(torch.div, Tensor.div, Tensor.__truediv__, torch.divide, Tensor.divide),
     *(torch.true_divide, Tensor.true_divide),
     anywhere=True,
@@ -94,17 +95,17 @@ def divide(input: Any, other: Any) -> Interval:
     return _scaled(lambda x: x / other, input, rises=other >= 0)
 
 
-@rule(Tensor.__rtruediv__, Tensor.__rdiv__, anywhere=True)
+@interval_rule(Tensor.__rtruediv__, Tensor.__rdiv__, anywhere=True)
 def _divide_from(input: Any, other: Any) -> Interval:
     return divide(other, input)
 
 
-@rule(torch.rsqrt, Tensor.rsqrt)
+@interval_rule(torch.rsqrt, Tensor.rsqrt)
 def _rsqrt(input: Interval) -> Interval:
     return Interval(input.upper.rsqrt(), input.lower.rsqrt())
 
 
-@rule(torch.pow, Tensor.pow, Tensor.__pow__, anywhere=True)
+@interval_rule(torch.pow, Tensor.pow, Tensor.__pow__, anywhere=True)
 def power(input: Any, exponent: Any) -> Interval:
     """Of constant exponents: any whole one, and fractions where the base is not negative. Of constant bases > 0."""
     if isinstance(exponent, Interval):
@@ -120,7 +121,7 @@ def power(input: Any, exponent: Any) -> Interval:
     return rising(torch.pow, input, exponent)
 
 
-@rule(Tensor.__rpow__)
+@interval_rule(Tensor.__rpow__)
 def _power_of(exponent: Interval, base: Any) -> Interval:
     return _exponential(base, exponent)
 
@@ -142,33 +143,33 @@ def _pairwise(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Any, An
     return apply
 
 
-rule(torch.maximum, Tensor.maximum, anywhere=True)(_pairwise(torch.maximum))
-rule(torch.minimum, Tensor.minimum, anywhere=True)(_pairwise(torch.minimum))
+interval_rule(torch.maximum, Tensor.maximum, anywhere=True)(_pairwise(torch.maximum))
+interval_rule(torch.minimum, Tensor.minimum, anywhere=True)(_pairwise(torch.minimum))
 
 
-@rule(torch.addcmul, Tensor.addcmul, anywhere=True)
+@interval_rule(torch.addcmul, Tensor.addcmul, anywhere=True)
 def _addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: float = 1) -> Any:
     return input + value * (tensor1 * tensor2)
 
 
-@rule(torch.addcdiv, Tensor.addcdiv, anywhere=True)
+@interval_rule(torch.addcdiv, Tensor.addcdiv, anywhere=True)
 def _addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: float = 1) -> Any:
     return input + value * (tensor1 / tensor2)
 
 
-@rule(torch.lerp, Tensor.lerp, anywhere=True)
+@interval_rule(torch.lerp, Tensor.lerp, anywhere=True)
 def _lerp(input: Any, end: Any, weight: Any) -> Any:
     return (1 - weight) * input + weight * end
 
 
-@rule(functional.glu)
+@interval_rule(functional.glu)
 def _glu(input: Interval, dim: int = -1) -> Any:
     values, gates = input.chunk(2, dim)
     return values * gates.sigmoid()
 
 
 def _register_in_place(functions: list[Any], rule_: Callable[..., Interval]) -> None:
-    @rule(*functions, anywhere=True)
+    @interval_rule(*functions, anywhere=True)
     def apply(input: Any, *args: Any, **kwargs: Any) -> Interval:
         if not isinstance(input, Interval):
             raise BoundError(

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ratlp.bounds.interval.tensor import rule
+from ratlp.bounds.interval.rules import interval_rule
 from ratlp.errors import BoundError
 
 
-@rule(functional.scaled_dot_product_attention, anywhere=True)
+@interval_rule(functional.scaled_dot_product_attention, anywhere=True)
 def _attention(
     query: Tensor,
     key: Tensor,
@@ -45,7 +45,7 @@ def _attended(
     return torch.matmul(weights, value), weights
 
 
-@rule(functional.multi_head_attention_forward, anywhere=True)
+@interval_rule(functional.multi_head_attention_forward, anywhere=True)
 def _multi_head_attention(
     query: Tensor,
     key: Tensor,

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ratlp.bounds.interval.elementwise import with_inplace
-from ratlp.bounds.interval.tensor import Interval, rule
+from ratlp.bounds.interval.rules import interval_rule
+from ratlp.bounds.interval.tensor import Interval
 from ratlp.errors import BoundError
 
 
@@ -28,7 +29,7 @@ for _function in (functional.dropout, functional.dropout1d, functional.dropout2d
     with_inplace(_function, _masked(_function))
 
 
-@rule(torch.dropout)
+@interval_rule(torch.dropout)
 def _torch_dropout(input: Interval, p: float, train: bool) -> Any:
     return functional.dropout(input, p, train)
 

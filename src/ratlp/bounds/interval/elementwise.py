@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ratlp.bounds.interval.tensor import Interval, rule
+from ratlp.bounds.interval.rules import interval_rule
+from ratlp.bounds.interval.tensor import Interval
 from ratlp.errors import BoundError
 
 _RISING = (
@@ -59,7 +60,7 @@ def with_inplace(function: Any, bound: Callable[..., Interval]) -> None:
     """Register `bound(input, **options)` for a function that has the option `inplace`, by name or by place."""
     signature = inspect.signature(function)
 
-    @rule(function)
+    @interval_rule(function)
     def apply(*args: Any, **kwargs: Any) -> Interval:
         options = signature.bind(*args, **kwargs).arguments
         input, inplace = options.pop("input"), options.pop("inplace", False)
@@ -68,7 +69,7 @@ def with_inplace(function: Any, bound: Callable[..., Interval]) -> None:
 
 
 def _register_rising(function: Any) -> None:
-    rule(function)(lambda input, *args, **kwargs: rising(function, input, *args, **kwargs))
+    interval_rule(function)(lambda input, *args, **kwargs: rising(function, input, *args, **kwargs))
 
 
 def _register_rising_with_inplace(function: Any) -> None:
@@ -76,7 +77,7 @@ def _register_rising_with_inplace(function: Any) -> None:
 
 
 def _register_in_place(in_place: Any, function: Any) -> None:
-    rule(in_place)(lambda input: input.overwrite(rising(function, input)))
+    interval_rule(in_place)(lambda input: input.overwrite(rising(function, input)))
 
 
 for _function in _RISING:
@@ -94,24 +95,24 @@ def _valley_of(function: Callable[[Tensor], Tensor], lowest: float) -> Callable[
 with_inplace(functional.silu, _valley_of(functional.silu, _SILU))
 with_inplace(functional.mish, _valley_of(functional.mish, _MISH))
 with_inplace(functional.hardswish, _valley_of(functional.hardswish, -1.5))
-rule(torch.square, Tensor.square)(_valley_of(torch.square, 0.0))
-rule(torch.abs, Tensor.abs, torch.absolute, Tensor.absolute, Tensor.__abs__)(_valley_of(torch.abs, 0.0))
-rule(torch.cosh, Tensor.cosh)(_valley_of(torch.cosh, 0.0))
+interval_rule(torch.square, Tensor.square)(_valley_of(torch.square, 0.0))
+interval_rule(torch.abs, Tensor.abs, torch.absolute, Tensor.absolute, Tensor.__abs__)(_valley_of(torch.abs, 0.0))
+interval_rule(torch.cosh, Tensor.cosh)(_valley_of(torch.cosh, 0.0))
 
 
-@rule(functional.gelu)
+@interval_rule(functional.gelu)
 def _gelu(input: Interval, *, approximate: str = "none") -> Interval:
     lowest = _GELU if approximate == "none" else _GELU_TANH
     return valley(lambda x: functional.gelu(x, approximate=approximate), input, lowest=lowest)
 
 
-@rule(torch.sign, Tensor.sign, torch.sgn, Tensor.sgn)
+@interval_rule(torch.sign, Tensor.sign, torch.sgn, Tensor.sgn)
 def _sign(input: Interval) -> Interval:
     """Of a bound that is not a number, not 0, as torch has it: nothing is known there."""
     return Interval(*(torch.where(x.isnan(), x, x.sign()) for x in input.bounds))
 
 
-@rule(functional.softplus)
+@interval_rule(functional.softplus)
 def _softplus(input: Interval, beta: float = 1, threshold: float = 20) -> Interval:
     """Rises, but for a step down where torch goes over to x itself, at beta x = threshold."""
     if beta <= 0:
@@ -150,7 +151,7 @@ def _rrelu(input: Interval, lower: float = 1 / 8, upper: float = 1 / 3, training
 with_inplace(functional.rrelu, _rrelu)
 
 
-@rule(functional.prelu, torch.prelu, Tensor.prelu)
+@interval_rule(functional.prelu, torch.prelu, Tensor.prelu)
 def _prelu(input: Interval, weight: Tensor) -> Interval:
     ends = [functional.prelu(x, weight) for x in input.bounds]
     lower, upper = torch.minimum(*ends), torch.maximum(*ends)
@@ -167,22 +168,22 @@ def _threshold(input: Interval, threshold: float, value: float) -> Interval:
 with_inplace(functional.threshold, _threshold)
 
 
-@rule(torch.clamp, Tensor.clamp, torch.clip, Tensor.clip)
+@interval_rule(torch.clamp, Tensor.clamp, torch.clip, Tensor.clip)
 def clamp(input: Interval, min: Any = None, max: Any = None) -> Interval:
     """Between constants."""
     return rising(torch.clamp, input, min, max)
 
 
-@rule(torch.clamp_min, Tensor.clamp_min)
+@interval_rule(torch.clamp_min, Tensor.clamp_min)
 def _clamp_min(input: Interval, min: Any) -> Interval:
     return clamp(input, min=min)
 
 
-@rule(torch.clamp_max, Tensor.clamp_max)
+@interval_rule(torch.clamp_max, Tensor.clamp_max)
 def _clamp_max(input: Interval, max: Any) -> Interval:
     return clamp(input, max=max)
 
 
-@rule(Tensor.clamp_, Tensor.clip_)
+@interval_rule(Tensor.clamp_, Tensor.clip_)
 def _clamp_in_place(input: Interval, min: Any = None, max: Any = None) -> Interval:
     return input.overwrite(clamp(input, min, max))

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ratlp.bounds.interval.tensor import AffineMap, Interval, rule
+from ratlp.bounds.interval.rules import interval_rule
+from ratlp.bounds.interval.tensor import AffineMap, Interval
 from ratlp.errors import BoundError
 
 Product = Callable[[Tensor, Tensor], Tensor]
@@ -38,7 +39,7 @@ def _size(factor: Tensor) -> Tensor:
     return factor if factor.dtype == torch.bool else factor.abs()
 
 
-@rule(functional.linear, anywhere=True)
+@interval_rule(functional.linear, anywhere=True)
 def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if not isinstance(input, Interval) or isinstance(weight, Interval) or isinstance(bias, Interval):
         found = bilinear(functional.linear, input, weight)
@@ -50,7 +51,7 @@ def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
 
 def _convolution(function: Callable[..., Tensor]) -> None:
-    @rule(function, anywhere=True)
+    @interval_rule(function, anywhere=True)
     def convolution(input: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, **kwargs: Any) -> Tensor:
         if not isinstance(input, Interval) or isinstance(weight, Interval) or isinstance(bias, Interval):
             found = bilinear(lambda x, w: function(x, w, None, *args, **kwargs), input, weight)
@@ -69,7 +70,7 @@ for _function in (
 
 
 def _product(*functions: Any) -> None:
-    @rule(*functions, anywhere=True)
+    @interval_rule(*functions, anywhere=True)
     def product(input: Tensor, other: Tensor) -> Interval:
         return bilinear(functions[0], input, other)
 
@@ -79,37 +80,37 @@ _product(torch.mm, Tensor.mm)
 _product(torch.bmm, Tensor.bmm)
 
 
-@rule(torch.mv, Tensor.mv, anywhere=True)
+@interval_rule(torch.mv, Tensor.mv, anywhere=True)
 def _mv(input: Tensor, vec: Tensor) -> Interval:
     return bilinear(torch.mv, input, vec)
 
 
-@rule(torch.dot, Tensor.dot, torch.inner, Tensor.inner, anywhere=True)
+@interval_rule(torch.dot, Tensor.dot, torch.inner, Tensor.inner, anywhere=True)
 def _inner(input: Tensor, other: Tensor) -> Interval:
     return bilinear(torch.inner, input, other)
 
 
-@rule(torch.outer, Tensor.outer, anywhere=True)
+@interval_rule(torch.outer, Tensor.outer, anywhere=True)
 def _outer(input: Tensor, vec2: Tensor) -> Interval:
     return bilinear(torch.outer, input, vec2)
 
 
-@rule(Tensor.__rmatmul__, anywhere=True)
+@interval_rule(Tensor.__rmatmul__, anywhere=True)
 def _rmatmul(input: Tensor, other: Tensor) -> Interval:
     return bilinear(torch.matmul, other, input)
 
 
-@rule(torch.addmm, Tensor.addmm, anywhere=True)
+@interval_rule(torch.addmm, Tensor.addmm, anywhere=True)
 def _addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     return beta * input + alpha * torch.matmul(mat1, mat2)
 
 
-@rule(torch.baddbmm, Tensor.baddbmm, anywhere=True)
+@interval_rule(torch.baddbmm, Tensor.baddbmm, anywhere=True)
 def _baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     return beta * input + alpha * torch.matmul(batch1, batch2)
 
 
-@rule(torch.einsum, anywhere=True)
+@interval_rule(torch.einsum, anywhere=True)
 def _einsum(equation: str, *operands: Any) -> Tensor:
     given = operands[0] if isinstance(operands[0], list | tuple) else operands
     if len(given) == 1:
@@ -121,7 +122,7 @@ def _einsum(equation: str, *operands: Any) -> Tensor:
     return bilinear(lambda x, y: torch.einsum(equation, x, y), *given)
 
 
-@rule(functional.bilinear, anywhere=True)
+@interval_rule(functional.bilinear, anywhere=True)
 def _bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     products = input1.unsqueeze(-1) * input2.unsqueeze(-2)
     return functional.linear(products.flatten(-2), weight.flatten(1), bias)

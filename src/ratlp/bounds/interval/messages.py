@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ratlp.bounds.interval.names import name_of
+from ratlp.bounds.names import name_of
 
 _ASK_FOR_A_VALUE = frozenset(
     getattr(Tensor, name)
@@ -54,7 +54,7 @@ def no_rule(function: Any) -> str:
         )
     return (
         f"every function that a model calls needs an interval rule; there is none for {name_of(function)}, called "
-        f"{whereabouts()}: register one with ratlp.bounds.rule"
+        f"{whereabouts()}: register one with @ratlp.bounds.interval_rule"
     )
 
 

@@ -10,11 +10,12 @@ from torch.nn import functional
 
 from ratlp.bounds.interval.batch_statistics import next_statistics
 from ratlp.bounds.interval.others import before_and_after
-from ratlp.bounds.interval.tensor import Interval, rule
+from ratlp.bounds.interval.rules import interval_rule
+from ratlp.bounds.interval.tensor import Interval
 from ratlp.errors import BoundError
 
 
-@rule(functional.batch_norm)
+@interval_rule(functional.batch_norm)
 def batch_norm(
     input: Interval,
     running_mean: Tensor | None,
@@ -39,7 +40,7 @@ def batch_norm(
     return _channelwise(input, mean, variance + eps, weight, bias)
 
 
-@rule(torch.batch_norm)
+@interval_rule(torch.batch_norm)
 def _torch_batch_norm(
     input: Interval,
     weight: Tensor | None,
@@ -64,7 +65,7 @@ def _channelwise(
     return Interval.of_ball(torch.addcmul(shift, input.centre, scale), input.radius * scale.abs())
 
 
-@rule(functional.layer_norm, torch.layer_norm)
+@interval_rule(functional.layer_norm, torch.layer_norm)
 def _layer_norm(
     input: Interval,
     normalized_shape: Sequence[int],
@@ -77,7 +78,7 @@ def _layer_norm(
     return _affine(_over_length(_centred(input, axes), axes, _root_mean(input, axes, eps)), weight, bias)
 
 
-@rule(functional.rms_norm, torch.rms_norm)
+@interval_rule(functional.rms_norm, torch.rms_norm)
 def _rms_norm(
     input: Interval, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
@@ -87,7 +88,7 @@ def _rms_norm(
     return _affine(_over_length(input, axes, _root_mean(input, axes, eps)), weight, None)
 
 
-@rule(functional.group_norm, torch.group_norm)
+@interval_rule(functional.group_norm, torch.group_norm)
 def _group_norm(
     input: Interval,
     num_groups: int,
@@ -104,7 +105,7 @@ def _group_norm(
     )
 
 
-@rule(functional.instance_norm)
+@interval_rule(functional.instance_norm)
 def _instance_norm(
     input: Interval,
     running_mean: Tensor | None = None,
@@ -120,7 +121,7 @@ def _instance_norm(
     return functional.group_norm(input, input.shape[1], weight, bias, eps)
 
 
-@rule(functional.normalize)
+@interval_rule(functional.normalize)
 def _normalize(input: Interval, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: None = None) -> Tensor:
     """It rises in x_i and falls in the absolute values of the others."""
     if p != 2 or not isinstance(dim, int):
@@ -131,7 +132,7 @@ def _normalize(input: Interval, p: float = 2.0, dim: int = 1, eps: float = 1e-12
     return found.mapped(lambda x: x.movedim(-1, dim))
 
 
-@rule(torch.var, Tensor.var)
+@interval_rule(torch.var, Tensor.var)
 def _var(
     input: Interval, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
 ) -> Tensor:
@@ -142,7 +143,7 @@ def _var(
     return _centred(input, axes).square().sum(axes, keepdim) / max(count, 0)
 
 
-@rule(torch.std, Tensor.std)
+@interval_rule(torch.std, Tensor.std)
 def _std(input: Interval, *args: Any, **kwargs: Any) -> Tensor:
     return _var(input, *args, **kwargs).sqrt()
 

@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ratlp.bounds.interval.messages import whereabouts
-from ratlp.bounds.interval.names import name_of
-from ratlp.bounds.interval.tensor import Interval, rule
+from ratlp.bounds.interval.rules import interval_rule
+from ratlp.bounds.interval.tensor import Interval
+from ratlp.bounds.names import name_of
 from ratlp.errors import BoundError
 
 
@@ -51,7 +52,7 @@ def _all_or_nothing(x: Tensor) -> Tensor:
 
 
 def _register(functions: tuple[Any, ...], kind: Any) -> None:
-    @rule(*functions)
+    @interval_rule(*functions)
     def apply(input: Interval, *args: Any, **kwargs: Any) -> Any:
         return _values_and_indices(functions[0], kind, input, *args, **kwargs)
 
@@ -70,7 +71,7 @@ for _function in (
     _register((_function,), tuple)
 
 
-@rule(torch.msort, Tensor.msort)
+@interval_rule(torch.msort, Tensor.msort)
 def _msort(input: Interval) -> Any:
     return torch.sort(input, dim=0)[0]
 
@@ -87,5 +88,5 @@ def _extreme(function: Any, pair: Any, kind: Any) -> Callable[..., Any]:
     return apply
 
 
-rule(torch.max, Tensor.max, anywhere=True)(_extreme(torch.max, torch.maximum, torch.return_types.max))
-rule(torch.min, Tensor.min, anywhere=True)(_extreme(torch.min, torch.minimum, torch.return_types.min))
+interval_rule(torch.max, Tensor.max, anywhere=True)(_extreme(torch.max, torch.maximum, torch.return_types.max))
+interval_rule(torch.min, Tensor.min, anywhere=True)(_extreme(torch.min, torch.minimum, torch.return_types.min))

@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ratlp.bounds.interval.elementwise import rising
-from ratlp.bounds.interval.tensor import Interval, rule
+from ratlp.bounds.interval.rules import interval_rule
+from ratlp.bounds.interval.tensor import Interval
 from ratlp.errors import BoundError
 
 # Sums with factors >= 0 and without a constant: the centre goes to the centre, the radius to the radius.
@@ -26,11 +27,11 @@ _LARGEST: tuple[Any, ...] = (
 
 
 def _average(function: Callable[..., Tensor]) -> None:
-    rule(function)(lambda input, *args, **kwargs: input.mapped(lambda x: function(x, *args, **kwargs)))
+    interval_rule(function)(lambda input, *args, **kwargs: input.mapped(lambda x: function(x, *args, **kwargs)))
 
 
 def _largest(function: Callable[..., Tensor]) -> None:
-    rule(function)(lambda input, *args, **kwargs: rising(function, input, *args, **kwargs))
+    interval_rule(function)(lambda input, *args, **kwargs: rising(function, input, *args, **kwargs))
 
 
 for _function in _AVERAGES:
@@ -40,7 +41,7 @@ for _function in _LARGEST:
 
 
 def _average_pool(function: Callable[..., Tensor]) -> None:
-    @rule(function)
+    @interval_rule(function)
     def pool(
         input: Interval,
         kernel_size: Any,
@@ -60,7 +61,7 @@ _average_pool(functional.avg_pool2d)
 _average_pool(functional.avg_pool3d)
 
 
-@rule(functional.interpolate)
+@interval_rule(functional.interpolate)
 def _interpolate(input: Interval, *args: Any, **kwargs: Any) -> Interval:
     """With a kernel that is nowhere negative: nearest, area, and the linear ones; bicubic has no rule."""
     mode = kwargs.get("mode", args[2] if len(args) > 2 else "nearest")
@@ -69,13 +70,13 @@ def _interpolate(input: Interval, *args: Any, **kwargs: Any) -> Interval:
     return input.mapped(lambda x: functional.interpolate(x, *args, **kwargs))
 
 
-@rule(torch.linalg.vector_norm)
+@interval_rule(torch.linalg.vector_norm)
 def _vector_norm(x: Interval, *args: Any, **kwargs: Any) -> Interval:
     """It rises in every absolute value, whatever the order."""
     return rising(torch.linalg.vector_norm, torch.abs(x), *args, **kwargs)  # type: ignore[arg-type]
 
 
-@rule(torch.norm, Tensor.norm)
+@interval_rule(torch.norm, Tensor.norm)
 def _norm(
     input: Interval, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: None = None, dtype: Any = None
 ) -> Any:

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ratlp.bounds.interval.tensor import Interval, rule
+from ratlp.bounds.interval.rules import interval_rule
+from ratlp.bounds.interval.tensor import Interval
 
 
-@rule(torch.relu, Tensor.relu)
+@interval_rule(torch.relu, Tensor.relu)
 def relu(input: Interval) -> Interval:
     """Both bounds without what is negative of them; from centre and radius where these are held.
 
@@ -26,12 +27,12 @@ def relu(input: Interval) -> Interval:
     return Interval(torch.relu(input.lower), torch.relu(input.upper))
 
 
-@rule(functional.relu)
+@interval_rule(functional.relu)
 def _functional_relu(input: Interval, inplace: bool = False) -> Interval:
     return input.overwrite(relu(input)) if inplace else relu(input)
 
 
-@rule(torch.relu_, Tensor.relu_)  # functional.relu_ is torch's
+@interval_rule(torch.relu_, Tensor.relu_)  # functional.relu_ is torch's
 def _relu_in_place(input: Interval) -> Interval:
     return input.overwrite(relu(input))
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ratlp.bounds.interval.names import versions
-from ratlp.bounds.interval.tensor import Interval, ends, rule
+from ratlp.bounds.interval.rules import interval_rule
+from ratlp.bounds.interval.tensor import Interval, ends
+from ratlp.bounds.names import versions
 from ratlp.errors import BoundError
 
 _VIEWS = (
@@ -35,7 +36,7 @@ _OTHER_COPIES = (
 
 def _register(functions: Sequence[Any], wrap: Callable[[Any], Callable[..., Any]], *, anywhere: bool = False) -> None:
     for function in functions:
-        rule(function, anywhere=anywhere)(wrap(function))
+        interval_rule(function, anywhere=anywhere)(wrap(function))
 
 
 def _view(function: Any) -> Callable[..., Any]:
@@ -81,30 +82,30 @@ _register([getattr(Tensor, name).__get__ for name in ("T", "mT", "H", "mH")], _v
 _register([vars(torch._C.TensorBase)["data"].__get__], _view)
 
 
-@rule(Tensor.view)
+@interval_rule(Tensor.view)
 def _view_of(input: Interval, *shape: Any) -> Any:
     """A bound may be laid out in memory as the tensor itself is not, so that it has to be copied."""
     return input.reshape(*shape)
 
 
-@rule(Tensor.view_as, anywhere=True)
+@interval_rule(Tensor.view_as, anywhere=True)
 def _view_as(input: Any, other: Any) -> Any:
     if other is input:  # how recorded outputs are handed out: an interval of its own, not a part of one
         return input.mapped(lambda x: x.view_as(x))
     return input.reshape(other.shape)
 
 
-@rule(Tensor.type)
+@interval_rule(Tensor.type)
 def _type(input: Interval, dtype: torch.dtype | None = None) -> Any:
     return input.lower.type() if dtype is None else input.to(dtype)
 
 
-@rule(Tensor.__getitem__)
+@interval_rule(Tensor.__getitem__)
 def _getitem(input: Interval, index: Any) -> Interval:
     return input.share(input.mapped(lambda x: x[index]))
 
 
-@rule(Tensor.__setitem__, anywhere=True)
+@interval_rule(Tensor.__setitem__, anywhere=True)
 def _setitem(input: Tensor, index: Any, value: Any) -> None:
     if not isinstance(input, Interval) or isinstance(index, Interval):
         raise BoundError(
@@ -116,27 +117,27 @@ def _setitem(input: Tensor, index: Any, value: Any) -> None:
     input.overwrite(Interval(lower, upper))
 
 
-@rule(Tensor.__iter__)
+@interval_rule(Tensor.__iter__)
 def _iterate(input: Interval) -> Any:
     return iter(input.unbind(0))
 
 
-@rule(torch.cat, torch.concat, torch.concatenate, anywhere=True)
+@interval_rule(torch.cat, torch.concat, torch.concatenate, anywhere=True)
 def _cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> Interval:
     return _joined(torch.cat, tensors, dim if axis is None else axis)
 
 
-@rule(torch.stack, anywhere=True)
+@interval_rule(torch.stack, anywhere=True)
 def _stack(tensors: Sequence[Tensor], dim: int = 0) -> Interval:
     return _joined(torch.stack, tensors, dim)
 
 
-@rule(torch.hstack, anywhere=True)
+@interval_rule(torch.hstack, anywhere=True)
 def _hstack(tensors: Sequence[Tensor]) -> Interval:
     return _joined(torch.hstack, tensors)
 
 
-@rule(torch.vstack, anywhere=True)
+@interval_rule(torch.vstack, anywhere=True)
 def _vstack(tensors: Sequence[Tensor]) -> Interval:
     return _joined(torch.vstack, tensors)
 
@@ -150,7 +151,7 @@ def _joined(function: Callable[..., Tensor], tensors: Sequence[Tensor], *dim: in
     return Interval(function(lower, *dim), function(upper, *dim))
 
 
-@rule(functional.pad)
+@interval_rule(functional.pad)
 def _pad(input: Interval, pad: Any, mode: str = "constant", value: float | None = None) -> Interval:
     return Interval(*(functional.pad(x, pad, mode, value) for x in input.bounds))
 
@@ -161,22 +162,22 @@ def _chosen(condition: Any, input: Any, other: Any) -> Interval:
     return Interval(*(torch.where(condition, a, b) for a, b in zip(ends(input), ends(other), strict=True)))
 
 
-@rule(torch.where, anywhere=True)
+@interval_rule(torch.where, anywhere=True)
 def _where(condition: Tensor, input: Any, other: Any) -> Interval:
     return _chosen(condition, input, other)
 
 
-@rule(Tensor.where, anywhere=True)
+@interval_rule(Tensor.where, anywhere=True)
 def _where_of(input: Any, condition: Tensor, other: Any) -> Interval:
     return _chosen(condition, input, other)
 
 
-@rule(Tensor.masked_fill, torch.masked_fill)
+@interval_rule(Tensor.masked_fill, torch.masked_fill)
 def _masked_fill(input: Interval, mask: Tensor, value: Any) -> Interval:
     return Interval(*(x.masked_fill(mask, value) for x in input.bounds))
 
 
-@rule(Tensor.masked_fill_)
+@interval_rule(Tensor.masked_fill_)
 def _masked_fill_in_place(input: Interval, mask: Tensor, value: Any) -> Interval:
     return input.overwrite(_masked_fill(input, mask, value))
 

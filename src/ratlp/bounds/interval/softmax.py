@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ratlp.bounds.interval.others import before_and_after
-from ratlp.bounds.interval.tensor import Interval, rule
+from ratlp.bounds.interval.rules import interval_rule
+from ratlp.bounds.interval.tensor import Interval
 from ratlp.errors import BoundError
 
 
@@ -39,13 +40,13 @@ def softmax(x: Interval, dim: int | None, dtype: torch.dtype | None = None) -> I
 
 
 def _register(bound: Callable[..., Interval], in_functional: Any, elsewhere: tuple[Any, ...]) -> None:
-    @rule(in_functional)
+    @interval_rule(in_functional)
     def with_stack_level(
         input: Interval, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None
     ) -> Interval:
         return bound(input, dim, dtype)
 
-    @rule(*elsewhere)
+    @interval_rule(*elsewhere)
     def without(input: Interval, dim: int, dtype: torch.dtype | None = None) -> Interval:
         return bound(input, dim, dtype)
 
@@ -54,7 +55,7 @@ _register(softmax, functional.softmax, (torch.softmax, Tensor.softmax, torch.spe
 _register(log_softmax, functional.log_softmax, (torch.log_softmax, Tensor.log_softmax, torch.special.log_softmax))
 
 
-@rule(functional.softmin)
+@interval_rule(functional.softmin)
 def _softmin(
     input: Interval, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None
 ) -> Interval:

@@ -2,47 +2,15 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ratlp.bounds.interval.messages import no_argument, no_rule, whereabouts
-from ratlp.bounds.interval.names import name_of
+from ratlp.bounds.interval.rules import RULES, TAKE_INTERVALS_ANYWHERE
+from ratlp.bounds.names import name_of
 from ratlp.errors import BoundError, InputError
-
-Rule = TypeVar("Rule", bound=Callable[..., Any])
-
-_RULES: dict[Any, Callable[..., Any]] = {}
-_TAKE_INTERVALS_ANYWHERE: set[Any] = set()
-
-
-def rule(*functions: Any, anywhere: bool = False) -> Callable[[Rule], Rule]:
-    """Register what a torch function does to intervals; it is called with the function's own arguments.
-
-    A rule is sound if its result contains the function's value at every choice of points from the intervals that
-    it is given, whatever the others are.
-
-    Args:
-        functions: The torch functions and methods, such as `torch.relu` and `torch.Tensor.relu`.
-        anywhere: Whether intervals may be any of the arguments. Otherwise the first one is the only interval, and
-            calls with others are refused before they reach the rule.
-
-    Example:
-        >>> @rule(torch.trunc)  # monotone, so the bounds' images bound the image
-        ... def trunc(x):
-        ...     return Interval(torch.trunc(x.lower), torch.trunc(x.upper))
-        >>> torch.trunc(Interval(torch.tensor([-1.5]), torch.tensor([2.5]))).upper
-        tensor([2.])
-    """
-
-    def register(function: Rule) -> Rule:
-        for known in functions:
-            _RULES[known] = function
-            (_TAKE_INTERVALS_ANYWHERE.add if anywhere else _TAKE_INTERVALS_ANYWHERE.discard)(known)
-        return function
-
-    return register
 
 
 class _Memory:
@@ -192,7 +160,7 @@ class Interval(Tensor):
     ) -> Any:
         """The function's rule."""
         kwargs = kwargs or {}
-        if func in _RULES:
+        if func in RULES:
             return _apply_rule(func, args, kwargs)
         if func in _ABOUT_THE_TENSOR:
             with torch._C.DisableTorchFunctionSubclass():
@@ -204,13 +172,13 @@ class Interval(Tensor):
         """Refuse what came past the rules, in code that no rule can see (TorchScript, C++)."""
         raise BoundError(
             f"intervals cannot go through code that bypasses torch's functions; found {func} "
-            f"{whereabouts()}: register a rule with ratlp.bounds.rule for the function that calls it"
+            f"{whereabouts()}: register a rule with @ratlp.bounds.interval_rule for the function that calls it"
         )
 
 
 def _apply_rule(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    found = _RULES[func]
-    if func not in _TAKE_INTERVALS_ANYWHERE:
+    found = RULES[func]
+    if func not in TAKE_INTERVALS_ANYWHERE:
         values = (*args, *kwargs.values())
         if sum(isinstance(value, Interval) for value in values) != 1 or (args and not isinstance(args[0], Interval)):
             raise BoundError(no_argument(func))

@@ -1,7 +1,7 @@
 """Linear (CROWN) bounds of a model's own forward.
 
 The forward runs once on a tensor that records its calls and their interval bounds. Then linear functions of the logits
-are passed back through the calls. A new function is one rule, registered with `node_of`.
+are passed back through the calls. A new function is one rule, registered with `@linear_rule`.
 
 >>> import torch
 >>> from ratlp.bounds import Interval, linear_margins
@@ -12,11 +12,12 @@ torch.Size([5, 3])
 """
 
 from ratlp.bounds.linear import affine, layers, relaxations  # noqa: F401
+from ratlp.bounds.linear.affine import transposed
 from ratlp.bounds.linear.ascent import SlopeAscent
 from ratlp.bounds.linear.bounds import linear_bounds, linear_margins
 from ratlp.bounds.linear.nodes import Affine, Lines, Relaxed
 from ratlp.bounds.linear.regions import BoxRegion, L2Ball, Region
-from ratlp.bounds.linear.registry import node_of
+from ratlp.bounds.linear.rules import linear_rule
 
 __all__ = [
     "Affine",
@@ -28,5 +29,6 @@ __all__ = [
     "SlopeAscent",
     "linear_bounds",
     "linear_margins",
-    "node_of",
+    "linear_rule",
+    "transposed",
 ]

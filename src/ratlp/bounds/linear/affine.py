@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ratlp.bounds.interval.names import versions
 from ratlp.bounds.linear.nodes import Affine, Call, Node, products
-from ratlp.bounds.linear.registry import node_of
+from ratlp.bounds.linear.rules import linear_rule
+from ratlp.bounds.names import versions
 
 _RESHAPED = ("view", "reshape", "squeeze", "unsqueeze", "flatten", "unflatten", "ravel")
 _REARRANGED = (
@@ -126,22 +126,22 @@ def with_item(tensor: Tensor, index: Any, value: Any) -> Tensor:
     return tensor
 
 
-node_of(with_item)(_in_any)
+linear_rule(with_item)(_in_any)
 for _function in versions(_RESHAPED):
-    node_of(_function)(_reshaped)
+    linear_rule(_function)(_reshaped)
 for _function in versions(_REARRANGED):
-    node_of(_function)(partial(_in_any, one_to_one=True))
+    linear_rule(_function)(partial(_in_any, one_to_one=True))
 for _function in versions(_REPEATED):
-    node_of(_function)(_in_any)
+    linear_rule(_function)(_in_any)
 for _function in versions(_PRODUCTS):
-    node_of(_function)(_in_one)
+    linear_rule(_function)(_in_one)
 for _function in versions(_QUOTIENTS):
-    node_of(_function)(_quotient)
+    linear_rule(_function)(_quotient)
 for _function in versions(_LENDING):
-    node_of(_function)(_lending)
+    linear_rule(_function)(_lending)
 for _function in _POOLED:
-    node_of(_function)(folded)
+    linear_rule(_function)(folded)
 for _function in _MOVED:
-    node_of(_function)(partial(folded, one_to_one=True))
+    linear_rule(_function)(partial(folded, one_to_one=True))
 for _attribute in ("T", "mT", "H", "mH", "real"):
-    node_of(getattr(torch.Tensor, _attribute).__get__)(partial(_in_any, one_to_one=True))
+    linear_rule(getattr(torch.Tensor, _attribute).__get__)(partial(_in_any, one_to_one=True))

@@ -16,7 +16,7 @@ from torch.nn import functional, grad
 
 from ratlp.bounds.linear.affine import folded, transposed
 from ratlp.bounds.linear.nodes import Affine, Call, Node
-from ratlp.bounds.linear.registry import node_of
+from ratlp.bounds.linear.rules import linear_rule
 from ratlp.errors import BoundError
 
 _INPUT_OF: dict[Any, Any] = {
@@ -26,7 +26,7 @@ _INPUT_OF: dict[Any, Any] = {
 }
 
 
-@node_of(functional.linear)
+@linear_rule(functional.linear)
 def _linear(call: Call, input: Any, weight: Any, bias: Any = None) -> Node | None:
     if call.nodes() != (input,):
         return None
@@ -40,7 +40,7 @@ def _linear(call: Call, input: Any, weight: Any, bias: Any = None) -> Node | Non
 
 
 def _convolution(function: Callable[..., Tensor]) -> None:
-    @node_of(function)
+    @linear_rule(function)
     def convolution(
         call: Call,
         input: Any,
@@ -70,7 +70,7 @@ for _function in _INPUT_OF:
     _convolution(_function)
 
 
-@node_of(functional.batch_norm)
+@linear_rule(functional.batch_norm)
 def _batch_norm(
     call: Call,
     input: Any,
@@ -100,14 +100,14 @@ def _batch_norm(
     )
 
 
-@node_of(torch.batch_norm)
+@linear_rule(torch.batch_norm)
 def _torch_batch_norm(
     call: Call, input: Any, weight: Any, bias: Any, mean: Any, var: Any, training: bool, *rest: Any
 ) -> Node | None:
     return _batch_norm(call, input, mean, var, weight, bias, training, *rest[:2])
 
 
-@node_of(functional.instance_norm)
+@linear_rule(functional.instance_norm)
 def _instance_norm(
     call: Call,
     input: Any,
@@ -125,7 +125,7 @@ def _instance_norm(
     return _batch_norm(call, input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
 
 
-@node_of(torch.add, Tensor.add, Tensor.__add__, Tensor.add_, Tensor.__iadd__)
+@linear_rule(torch.add, Tensor.add, Tensor.__add__, Tensor.add_, Tensor.__iadd__)
 def _add(call: Call, *args: Any, **kwargs: Any) -> Node:
     """The same rows for both operands, where they have one shape."""
     parents = call.nodes()
@@ -134,20 +134,20 @@ def _add(call: Call, *args: Any, **kwargs: Any) -> Node:
     return Affine(call.output, parents, lambda rows: [rows, rows], takes_shared=True)
 
 
-@node_of(Tensor.clone, torch.clone, Tensor.contiguous, Tensor.detach, torch.detach)
+@linear_rule(Tensor.clone, torch.clone, Tensor.contiguous, Tensor.detach, torch.detach)
 def _same(call: Call, input: Any, *args: Any, **kwargs: Any) -> Node | None:
     """Of functions that return what they are given."""
     return input if isinstance(input, Node) else None
 
 
-node_of(vars(torch._C.TensorBase)["data"].__get__)(_same)
+linear_rule(vars(torch._C.TensorBase)["data"].__get__)(_same)
 
 
+@linear_rule(functional.dropout, functional.dropout1d, functional.dropout2d, functional.dropout3d, torch.dropout)
 def _dropout(call: Call, input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Node | None:
     if training and p > 0:
         raise BoundError("linear bounds need dropout to be off; found it in training: call model.eval()")
     return _same(call, input)
 
 
-node_of(functional.dropout, functional.dropout1d, functional.dropout2d, functional.dropout3d, torch.dropout)(_dropout)
-node_of(functional.alpha_dropout, functional.feature_alpha_dropout)(_same)  # intervals refuse them in training
+linear_rule(functional.alpha_dropout, functional.feature_alpha_dropout)(_same)  # intervals refuse them in training

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from ratlp.bounds.interval import Interval
 from ratlp.bounds.linear.nodes import Call, Lines, Node, Relaxed
-from ratlp.bounds.linear.registry import node_of
+from ratlp.bounds.linear.rules import linear_rule
 
 
 def rectifier(x: Interval, *, slope: float = 0.0) -> Lines:
@@ -74,17 +74,16 @@ def _rectified(call: Call, input: Any, *args: Any, slope: float = 0.0, **kwargs:
     return Relaxed(call.output, input, crosses_zero, partial(rectifier, slope=slope))
 
 
-for _relu in (torch.relu, Tensor.relu, functional.relu, torch.relu_, Tensor.relu_, functional.relu_):
-    node_of(_relu)(_rectified)
+linear_rule(torch.relu, Tensor.relu, functional.relu, torch.relu_, Tensor.relu_)(_rectified)
 
 
-@node_of(functional.leaky_relu, functional.leaky_relu_)
+@linear_rule(functional.leaky_relu, functional.leaky_relu_)
 def _leaky_relu(call: Call, input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Node | None:
     return _rectified(call, input, slope=negative_slope) if 0 <= negative_slope <= 1 else None
 
 
 def _register_s_shape(functions: tuple[Any, ...], slope: Callable[[Tensor], Tensor]) -> None:
-    @node_of(*functions)
+    @linear_rule(*functions)
     def apply(call: Call, input: Any) -> Node:
         return Relaxed(call.output, input, _varies, partial(s_shape, functions[0], slope))
 

@@ -9,11 +9,11 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from ratlp.bounds.interval import Interval
 from ratlp.bounds.interval.messages import whereabouts
-from ratlp.bounds.interval.names import name_of
 from ratlp.bounds.linear.affine import with_item
 from ratlp.bounds.linear.nodes import Call, Leaf, Node
 from ratlp.bounds.linear.regions import Region
-from ratlp.bounds.linear.registry import recorded
+from ratlp.bounds.linear.rules import node_of
+from ratlp.bounds.names import name_of
 from ratlp.errors import BoundError, InputError
 from ratlp.latent.batch import logits_of
 
@@ -81,7 +81,7 @@ class Traced(Tensor):
         parts = [found] if isinstance(found, Interval) else tree_leaves(found)
         if not any(isinstance(part, Interval) for part in parts):
             return found
-        nodes = [recorded(call) for call in _calls(func, called_with, found)]  # before the probes: it may refuse
+        nodes = [node_of(call) for call in _calls(func, called_with, found)]  # before the probes: it may refuse
         with torch.no_grad():
             on_probes = _with("probe", (args, kwargs))
             probes = func(*on_probes[0], **on_probes[1])

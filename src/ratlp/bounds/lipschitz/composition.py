@@ -65,8 +65,8 @@ class Composition:
         rule = find_rule(module)
         if rule is None:
             raise BoundError(
-                f"no Lipschitz rule for {type(module).__name__} at {name!r}: declare one with lipschitz_rule, or "
-                "leave the module out"
+                f"no Lipschitz rule for {type(module).__name__} at {name!r}: register one with "
+                "@ratlp.bounds.lipschitz_rule, or leave the module out"
             )
         if len(node.args) != 1 or node.kwargs or not isinstance(node.args[0], fx.Node):
             raise BoundError(f"a Lipschitz rule is for a module called on one tensor; found {node.format_node()}")

@@ -153,7 +153,9 @@ def function_constant(call: FunctionCall) -> float:
         assert rule is not None
         return product_up(call.operands[0].constant, rule(module, call.norm, call.operands[0].shape))
     if target not in _RULES:
-        raise call.refused("there is no rule; compute it in a module and declare a lipschitz_rule for that")
+        raise call.refused(
+            "there is no rule; compute it in a module, and register that with @ratlp.bounds.lipschitz_rule"
+        )
     return _RULES[target](call)
 
 

@@ -1,11 +1,11 @@
 """The Lipschitz constant of one module: a rule for each module type, in a registry that users extend."""
 
 from collections.abc import Callable
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from ratlp.bounds.registry import Registry, Rule, is_module_type
 from ratlp.bounds.rounding import in_float64
 from ratlp.errors import BoundError
 from ratlp.perturbations import Norm
@@ -13,22 +13,24 @@ from ratlp.perturbations import Norm
 Shape = tuple[int, ...]
 """What a module takes, with a batch of one: `(1, *input)`."""
 
-Rule = Callable[..., float]
+LipschitzRule = Callable[..., float]
 """rule(module, norm, shape) gives the constant; `shape` is that of the module's input, None where unknown."""
 
-_RULES: dict[type[nn.Module], Rule] = {}
-_Decorated = TypeVar("_Decorated", bound=Rule)
+RULES = Registry("lipschitz_rule", "a type of modules", "torch.nn.ReLU", is_module_type)
 
 
-def lipschitz_rule(*types: type[nn.Module]) -> Callable[[_Decorated], _Decorated]:
-    """Declare the rule for modules of these types.
+def lipschitz_rule(*types: type[nn.Module]) -> Callable[[Rule], Rule]:
+    """Register the constants of modules of these types; the rule is called with the module, the norm and the shape.
 
-    The rule gives a constant L with ||m(x) - m(x')|| <= L * ||x - x'|| for all x and x', both norms taken over all
-    coordinates, for the module as it is (its weights, its mode). It raises `BoundError` where it knows none.
+    A rule is sound if it gives a constant L with ||m(x) - m(x')|| <= L * ||x - x'|| for all x and x', both norms taken
+    over all coordinates, for the module as it is (its weights, its mode). It raises `BoundError` where it knows none.
     A subclass inherits the rule unless it has a forward of its own.
 
     Args:
-        types: Module types; a later rule for the same type replaces an earlier one.
+        types: Types of modules, such as `torch.nn.ReLU`, or of one's own.
+
+    Raises:
+        InputError: One of them is no type of modules, or has a Lipschitz rule.
 
     Example:
         >>> class Halved(nn.Module):
@@ -41,15 +43,10 @@ def lipschitz_rule(*types: type[nn.Module]) -> Callable[[_Decorated], _Decorated
         >>> lipschitz_bound(nn.Sequential(Halved(), Halved()), norm="l2")
         0.25
     """
-
-    def declare(rule: _Decorated) -> _Decorated:
-        _RULES.update(dict.fromkeys(types, rule))
-        return rule
-
-    return declare
+    return RULES.register(*types)
 
 
-def find_rule(module: nn.Module) -> Rule | None:
+def find_rule(module: nn.Module) -> LipschitzRule | None:
     """The rule for the module; None where there is none for the forward that it runs.
 
     Example:
@@ -57,9 +54,9 @@ def find_rule(module: nn.Module) -> Rule | None:
         (False, True)
     """
     for type_ in type(module).__mro__:
-        if type_ in _RULES:
+        if issubclass(type_, nn.Module) and type_ in RULES:
             own = "forward" in vars(module) or type(module).forward is not type_.forward
-            return None if own else _RULES[type_]
+            return None if own else RULES[type_]
     return None
 
 

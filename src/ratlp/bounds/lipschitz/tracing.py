@@ -92,8 +92,8 @@ def trace(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> Trace
             hint = "" if input_shape is not None else "give input_shape if it looks at shapes; "
             raise BoundError(
                 "a Lipschitz bound needs a forward whose steps do not depend on the input's values; this one could "
-                f"not be followed ({type(error).__name__}: {reason}): {hint}bound its parts, or declare a "
-                "lipschitz_rule for the module"
+                f"not be followed ({type(error).__name__}: {reason}): {hint}bound its parts, or register "
+                "the module with @ratlp.bounds.lipschitz_rule"
             ) from error
     nodes = list(graph.nodes)
     logits = nodes[-1].args[0]

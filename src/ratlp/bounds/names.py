@@ -8,16 +8,17 @@ from torch import Tensor
 
 
 def name_of(function: Any) -> str:
-    """A torch function's name as a user knows it.
+    """A function's name as a user knows it.
 
     Example:
-        >>> name_of(torch.relu), name_of(Tensor.relu)
-        ('torch.relu', 'torch.Tensor.relu')
+        >>> name_of(torch.relu), name_of(Tensor.relu), name_of(len)
+        ('torch.relu', 'torch.Tensor.relu', 'len')
     """
     try:
-        return str(torch.overrides.resolve_name(function) or function)
+        found = torch.overrides.resolve_name(function)
     except Exception:  # a function that torch itself does not know
-        return str(function)
+        found = None
+    return str(found or getattr(function, "__name__", repr(function)))
 
 
 def versions(names: Iterable[str]) -> list[Any]:
@@ -27,4 +28,5 @@ def versions(names: Iterable[str]) -> list[Any]:
         >>> [name_of(function) for function in versions(["flip", "split_with_sizes"])]
         ['torch.Tensor.flip', 'torch.flip', 'torch.Tensor.split_with_sizes', 'torch.split_with_sizes']
     """
-    return [getattr(owner, name) for name in names for owner in (Tensor, torch) if hasattr(owner, name)]
+    found = [getattr(owner, name, None) for name in names for owner in (Tensor, torch)]
+    return [function for function in found if callable(function)]  # torch.float is a dtype
