@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ratlp.bounds.linear.graph import Graph
 from ratlp.bounds.linear.nodes import Relaxed
 from ratlp.bounds.linear.sweep import least
-from ratlp.bounds.linear.trace import Graph
 from ratlp.errors import InputError
 
 

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from ratlp.bounds.interval import Interval, margin_lower_bounds
 from ratlp.bounds.linear.ascent import SlopeAscent
+from ratlp.bounds.linear.graph import Graph, graph_of
 from ratlp.bounds.linear.regions import BoxRegion, Region
 from ratlp.bounds.linear.sweep import least
 from ratlp.bounds.linear.tighten import relax, tighten, tighten_and_relax
-from ratlp.bounds.linear.trace import Graph, trace
 from ratlp.errors import InputError
 
 Forward = Callable[[Tensor], Any]
@@ -92,7 +92,7 @@ def linear_bounds(forward: Forward, region: Interval | Region, *, intermediate: 
 def _relaxed(forward: Forward, region: Interval | Region, intermediate: str) -> Graph:
     if intermediate not in _RELAX:
         raise InputError(f"intermediate must be one of {', '.join(map(repr, _RELAX))}; found {intermediate!r}")
-    graph = trace(forward, BoxRegion(region) if isinstance(region, Interval) else region)
+    graph = graph_of(forward, BoxRegion(region) if isinstance(region, Interval) else region)
     _RELAX[intermediate](graph)
     return graph
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from ratlp.bounds.linear.graph import Graph
 from ratlp.bounds.linear.nodes import Leaf, Node, Relaxed
 from ratlp.bounds.linear.regions import BoxRegion
-from ratlp.bounds.linear.trace import Graph
 
 Spread = Callable[[Tensor], Tensor]
 """Of shared rows `[rows, 1, ...]`, each sample's own `[rows of a sample, batch, ...]`."""
@@ -24,7 +24,7 @@ def least(
     """Lower bounds of linear functions of a node's output over the region (CROWN, arXiv 1811.00866).
 
     Args:
-        graph: From `trace`; the calls before the node have their lines.
+        graph: From `graph_of`; the calls before the node have their lines.
         node: Any of its nodes.
         rows: Their coefficients `[rows, *output]`, or shared by all samples, `[rows, 1, *output of a sample]`.
         spread: Makes each sample's own rows of shared ones, as late as can be: what comes before is common work.
@@ -36,8 +36,8 @@ def least(
 
     Example:
         >>> from ratlp.bounds import Interval
-        >>> from ratlp.bounds.linear.trace import trace
-        >>> graph = trace(torch.nn.Flatten(), BoxRegion(Interval(torch.zeros(1, 2), torch.ones(1, 2))))
+        >>> from ratlp.bounds.linear.graph import graph_of
+        >>> graph = graph_of(torch.nn.Flatten(), BoxRegion(Interval(torch.zeros(1, 2), torch.ones(1, 2))))
         >>> least(graph, graph.output, torch.tensor([[[1.0, -2.0]]]))
         tensor([[-2.]])
     """

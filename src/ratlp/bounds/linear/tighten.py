@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from ratlp.bounds.interval import Interval
+from ratlp.bounds.linear.graph import Graph
 from ratlp.bounds.linear.nodes import Node, Relaxed
 from ratlp.bounds.linear.sweep import least
-from ratlp.bounds.linear.trace import Graph
 
 _ELEMENTS = {"cpu": 2**21}  # of a chunk's largest rows: fits a processor's cache
 _ELEMENTS_ELSEWHERE = 2**27
@@ -38,14 +38,14 @@ def tighten(graph: Graph, node: Node, where: Tensor) -> None:
     """Give a node's coordinates tighter bounds: of linear bounds and those that it has, the better ones.
 
     Args:
-        graph: From `trace`; the calls before the node have their lines.
+        graph: From `graph_of`; the calls before the node have their lines.
         node: The node.
         where: Which coordinates, boolean, of the output's shape.
 
     Example:
         >>> from ratlp.bounds.linear.regions import BoxRegion
-        >>> from ratlp.bounds.linear.trace import trace
-        >>> graph = trace(lambda x: x - x.flip(1).flip(1), BoxRegion(Interval(torch.zeros(1, 2), torch.ones(1, 2))))
+        >>> from ratlp.bounds.linear.graph import graph_of
+        >>> graph = graph_of(lambda x: x - x.flip(1).flip(1), BoxRegion(Interval(torch.zeros(1, 2), torch.ones(1, 2))))
         >>> graph.output.interval.lower
         tensor([[-1., -1.]])
         >>> tighten(graph, graph.output, torch.tensor([[True, True]]))

@@ -43,8 +43,8 @@ class Graph:
         return self.nodes[: self.nodes.index(node) + 1]
 
 
-class Traced(Tensor):
-    """A tensor that records what is done to it; runs through model code as an `Interval` does.
+class NodeTensor(Tensor):
+    """A tensor that stands for a node and records what is done to it; runs through model code as an `Interval` does.
 
     It carries its interval bounds, its node in the graph, and a probe: the forward's value at a point that is not a
     number in the first sample. Where that spreads to another sample's values, samples are not independent.
@@ -56,10 +56,10 @@ class Traced(Tensor):
     probe: Tensor
 
     @staticmethod
-    def of(graph: Graph, interval: Interval, node: Node, probe: Tensor) -> "Traced":
-        """A traced tensor."""
-        made: Traced = Tensor._make_wrapper_subclass(
-            Traced, interval.shape, dtype=interval.dtype, device=interval.device
+    def of(graph: Graph, interval: Interval, node: Node, probe: Tensor) -> "NodeTensor":
+        """The tensor of a node."""
+        made: NodeTensor = Tensor._make_wrapper_subclass(
+            NodeTensor, interval.shape, dtype=interval.dtype, device=interval.device
         )
         made.graph, made.interval, made.node, made.probe = graph, interval, node, probe
         return made
@@ -72,12 +72,12 @@ class Traced(Tensor):
         kwargs = kwargs or {}
         if func is Tensor.__iter__:
             return iter(args[0].unbind(0))
-        traced = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Traced)]
+        given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, NodeTensor)]
         called_with = _with("node", (args, kwargs))  # as they are before the call, which may work in place
         on_intervals = _with("interval", (args, kwargs))
         found = func(*on_intervals[0], **on_intervals[1])
         if func is Tensor.__setitem__:
-            func, found = with_item, traced[0].interval
+            func, found = with_item, given[0].interval
         parts = [found] if isinstance(found, Interval) else tree_leaves(found)
         if not any(isinstance(part, Interval) for part in parts):
             return found
@@ -86,10 +86,10 @@ class Traced(Tensor):
             on_probes = _with("probe", (args, kwargs))
             probes = func(*on_probes[0], **on_probes[1])
         if isinstance(found, Interval):
-            return _traced(traced, found, nodes[0], probes, func)
+            return _output_of(given, found, nodes[0], probes, func)
         left = iter(nodes)
         made = [
-            _traced(traced, part, next(left), probe, func) if isinstance(part, Interval) else part
+            _output_of(given, part, next(left), probe, func) if isinstance(part, Interval) else part
             for part, probe in zip(found, probes, strict=True)
         ]
         return type(found)(made)
@@ -102,11 +102,11 @@ class Traced(Tensor):
         )
 
     def __repr__(self, **options: Any) -> str:  # type: ignore[override]
-        return f"Traced({self.interval})"
+        return f"NodeTensor({self.interval})"
 
 
 def _with(part: str, tree: Any) -> Any:
-    return tree_map(lambda leaf: getattr(leaf, part) if isinstance(leaf, Traced) else leaf, tree)
+    return tree_map(lambda leaf: getattr(leaf, part) if isinstance(leaf, NodeTensor) else leaf, tree)
 
 
 def _calls(function: Any, called_with: tuple[tuple[Any, ...], dict[str, Any]], found: Any) -> Iterator[Call]:
@@ -123,16 +123,16 @@ def _calls(function: Any, called_with: tuple[tuple[Any, ...], dict[str, Any]], f
             yield Call(function, args, kwargs, _snapshot(part), index)
 
 
-def _traced(traced: list[Traced], interval: Interval, node: Node, probe: Tensor, function: Any) -> Traced:
-    graph = traced[0].graph
+def _output_of(given: list[NodeTensor], interval: Interval, node: Node, probe: Tensor, function: Any) -> NodeTensor:
+    graph = given[0].graph
     _check_apart(graph.batch, probe, function)
     if node not in graph.nodes:
         graph.nodes.append(node)
-    for own in traced:
+    for own in given:
         if own.interval is interval:  # the call worked in place, or did nothing
             own.node, own.probe = node, probe
             return own
-    return Traced.of(graph, interval, node, probe)
+    return NodeTensor.of(graph, interval, node, probe)
 
 
 def _snapshot(interval: Interval) -> Interval:
@@ -149,7 +149,7 @@ def _check_apart(batch: int, probe: Tensor, function: Any) -> None:
         )
 
 
-def trace(forward: Callable[[Tensor], Any], region: Region) -> Graph:
+def graph_of(forward: Callable[[Tensor], Any], region: Region) -> Graph:
     """Run a forward on all points of a region at once, and record its calls.
 
     Args:
@@ -163,7 +163,7 @@ def trace(forward: Callable[[Tensor], Any], region: Region) -> Graph:
     Example:
         >>> from ratlp.bounds.linear.regions import BoxRegion
         >>> model = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
-        >>> graph = trace(model, BoxRegion(Interval(torch.zeros(5, 2), torch.ones(5, 2))))
+        >>> graph = graph_of(model, BoxRegion(Interval(torch.zeros(5, 2), torch.ones(5, 2))))
         >>> [type(node).__name__ for node in graph.nodes]
         ['Leaf', 'Affine', 'Relaxed', 'Affine']
     """
@@ -172,8 +172,8 @@ def trace(forward: Callable[[Tensor], Any], region: Region) -> Graph:
     graph = Graph(region)
     probe = region.box.centre.detach().clone()
     probe[0] = torch.nan
-    output = logits_of(forward(Traced.of(graph, _snapshot(region.box), graph.input, probe)))
-    if not isinstance(output, Traced):
+    output = logits_of(forward(NodeTensor.of(graph, _snapshot(region.box), graph.input, probe)))
+    if not isinstance(output, NodeTensor):
         raise BoundError("forward must compute its result from what it is given; found a result that does not vary")
     graph.output, graph.logits = output.node, output.interval
     return graph
