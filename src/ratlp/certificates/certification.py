@@ -5,7 +5,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ratlp.certificates.json_radii import finite_or_inf, finite_or_none
 from ratlp.certificates.order import check_order
 from ratlp.errors import InputError
 from ratlp.optional import import_optional
@@ -233,7 +234,7 @@ class Certification:
         """The content of the JSON: plain lists, dicts, numbers and strings; null for an infinite radius."""
         attack = None
         if self.attack is not None:
-            attack = {**vars(self.attack), "broken_at": _finite(self.attack.broken_at)}
+            attack = {**vars(self.attack), "broken_at": finite_or_none(self.attack.broken_at)}
         return {
             "schema": SCHEMA,
             "layer": self.layer,
@@ -246,12 +247,12 @@ class Certification:
             "clean": self.clean,
             "clean_ci95": list(self.clean_ci95),
             "curve": [_plain(vars(point)) for point in self.curve],
-            "methods": [{**vars(run), "radius": _finite(run.radius)} for run in self.methods],
+            "methods": [{**vars(run), "radius": finite_or_none(run.radius)} for run in self.methods],
             "attack": attack,
             "samples": {
                 "label": list(self.labels),
                 "predicted": list(self.predicted),
-                "radius": _finite(self.radius.tolist()),
+                "radius": finite_or_none(self.radius.tolist()),
                 "method": list(self.method),
             },
         }
@@ -276,14 +277,15 @@ class Certification:
                 norm=content["norm"],
                 bounds=None if content["bounds"] is None else tuple(content["bounds"]),
                 eps=tuple(content["eps"]),
-                tolerance=_or_inf(content["tolerance"]),
+                tolerance=finite_or_inf(content["tolerance"]),
                 dtype=content["dtype"],
                 labels=tuple(content["samples"]["label"]),
                 predicted=tuple(content["samples"]["predicted"]),
                 methods=tuple(
-                    MethodRun(**{**run, "radius": tuple(map(_or_inf, run["radius"]))}) for run in content["methods"]
+                    MethodRun(**{**run, "radius": tuple(map(finite_or_inf, run["radius"]))})
+                    for run in content["methods"]
                 ),
-                attack=attack and AttackRun(**{**attack, "broken_at": tuple(map(_or_inf, attack["broken_at"]))}),
+                attack=attack and AttackRun(**{**attack, "broken_at": tuple(map(finite_or_inf, attack["broken_at"]))}),
             )
         except (KeyError, TypeError) as error:
             raise InputError(f"a certification's JSON must be whole; found {type(error).__name__} ({error})") from error
@@ -322,14 +324,6 @@ def _share(mask: Tensor) -> float:
 def _interval(mask: Tensor) -> tuple[float, float]:
     low, high = wilson_interval(int(mask.sum()), len(mask))
     return 100 * low, 100 * high
-
-
-def _finite(values: Sequence[float]) -> list[float | None]:
-    return [value if math.isfinite(value) else None for value in values]
-
-
-def _or_inf(value: float | None) -> float:
-    return math.inf if value is None else value
 
 
 def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:

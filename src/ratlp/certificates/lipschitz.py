@@ -1,6 +1,5 @@
 """The theorem as a certificate of a model: per sample, how far its latent and its input may move."""
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from ratlp.bounds import LipschitzParts, lipschitz_parts, pairwise_norm
 from ratlp.bounds.lipschitz import LastLayer, last_layer
 from ratlp.bounds.rounding import in_float64
+from ratlp.certificates.json_radii import finite_or_none
 from ratlp.certificates.radius import linear_head_radius, lipschitz_radius
 from ratlp.certificates.theorem import CROSS_ENTROPY_LIPSCHITZ
 from ratlp.errors import BoundError, InputError
@@ -77,8 +77,8 @@ class LipschitzCertificate:
         return {
             **self.parts.to_dict(),
             "form": self.form,
-            "latent_radius": _finite(self.latent_radius),
-            "input_radius": _finite(self.input_radius),
+            "latent_radius": finite_or_none(self.latent_radius.tolist()),
+            "input_radius": finite_or_none(self.input_radius.tolist()),
             "loss_slope": self.loss_slope.tolist(),
         }
 
@@ -184,7 +184,3 @@ def taken_by(head: nn.Module, model: nn.Module, x: Tensor) -> Tensor:
             f"a classifier's last layer takes [batch, features]; found shape {tuple(features.shape)}: flatten them"
         )
     return features
-
-
-def _finite(radii: Tensor) -> list[float | None]:
-    return [radius if math.isfinite(radius) else None for radius in radii.tolist()]
