@@ -44,8 +44,7 @@ def lipschitz_bound(model: nn.Module, *, norm: Norm = "linf", input_shape: tuple
 
     Both norms are over all coordinates of a sample. The bound is the product of the modules' constants (a rule for
     each type: `lipschitz_rule`), with sums where ways join, so it is tight for one layer and grows loose with depth.
-    It is of the function that the weights define in exact arithmetic, computed in float64 and rounded up; what the
-    model's own arithmetic rounds is not covered.
+    It is rounded up (`docs/rounding.md`).
 
     Args:
         model: Any module whose forward `torch.fx` can follow and whose steps have rules.
