@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parent.parent / "src" / "ratlp"
+TESTS = Path(__file__).parent
+SOURCE = TESTS.parent / "src" / "ratlp"
 LAYERS = [
     {"errors", "optional", "proportions"},
     {"perturbations", "latent", "losses"},
@@ -41,6 +42,12 @@ def test_every_package_has_its_place():
     assert packages <= set(RANK)
 
 
-def test_no_file_has_more_than_350_lines():
-    for path in SOURCE.rglob("*.py"):
+@pytest.mark.parametrize("folder", [SOURCE, TESTS], ids=lambda path: path.name)
+def test_no_file_has_more_than_350_lines(folder):
+    for path in folder.rglob("*.py"):
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 350, path
+
+
+def test_no_two_files_of_tests_share_a_name():
+    names = [path.name for path in TESTS.rglob("*.py") if path.stem not in ("conftest", "__init__")]
+    assert sorted(set(names)) == sorted(names)

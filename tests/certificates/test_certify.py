@@ -9,7 +9,7 @@ from utils import trained
 from ratlp.attacks import PGD
 from ratlp.bounds import L2Ball, linear_margins
 from ratlp.certificates import Effort, certify, linear_head_radius
-from ratlp.errors import BoundError, InputError, LayerError, SoundnessError
+from ratlp.errors import BoundError, InputError, SoundnessError
 
 NETS = {"moons": (trained.moons, None), "digits": (trained.digits, (0, 1))}
 
@@ -298,64 +298,3 @@ def test_one_linear_layer_is_exact_in_the_input_where_nothing_cuts_the_ball():
     assert torch.allclose(found.radius[right], expected[right], rtol=1e-12)
     cut = certify(nn.Linear(2, 2), x.clamp(0, 1), y, eps=0.1, bounds=(0, 1))
     assert any(run.samples for run in cut.methods[1:])  # bounds may allow more than the closed form
-
-
-X, Y = torch.rand(4, 2), torch.tensor([0, 1, 0, 1])
-
-
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
-    [
-        ({"eps": -0.1}, InputError, "eps must be one or more numbers, finite and >= 0; found -0.1"),
-        ({"eps": [0.1, math.nan]}, InputError, "eps must be one or more numbers"),
-        ({"eps": []}, InputError, "eps must be one or more numbers"),
-        ({"norm": "l1"}, InputError, "norm must be 'linf' or 'l2'; found 'l1'"),
-        ({"layer": "3"}, LayerError, "Names that fit: '0', '1', '2'"),
-        ({"methods": ["intervall"]}, InputError, "found 'intervall'; did you mean 'interval'"),
-        ({"methods": []}, InputError, "one or more different ones"),
-        ({"methods": ["linear", "linear"]}, InputError, "one or more different ones"),
-        ({"bounds": (1, 0)}, InputError, "low < high"),
-        ({"bounds": (0, 0.5)}, InputError, r"within the bounds \(0.0, 0.5\); found"),
-        ({"x": X.int()}, InputError, "float32 or float64 tensor"),
-        ({"x": X[:3]}, InputError, "for each of the 3 samples"),
-        ({"x": X / 0}, InputError, "inputs must be finite"),
-        ({"x": torch.rand(4, 5)}, InputError, r"must run on the data; found that inputs \[4, 5\]"),
-        ({"y": Y.float()}, InputError, "class index"),
-        ({"y": Y + 25}, InputError, "classes of the model, 0 to 2; found 25 to 26"),
-    ],
-)
-def test_what_does_not_fit(options, error, message):
-    net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 3))
-    arguments = {"x": X, "y": Y, "eps": 0.1, **options}
-    with pytest.raises(error, match=message):
-        certify(net, **arguments)
-
-
-@pytest.mark.parametrize(
-    ("model", "message"),
-    [
-        (nn.Flatten(0), r"logits \[batch, classes\] with 2 classes or more; found shape \(8,\)"),
-        (nn.Linear(2, 1), "write a binary classifier's single logit s as"),
-    ],
-)
-def test_logits_of_another_shape(model, message):
-    with pytest.raises(InputError, match=message):
-        certify(model, X, Y, eps=0.1)
-
-
-def test_logits_that_are_nan():
-    net = nn.Linear(2, 2)
-    net.weight.data[0, 0] = math.nan
-    with pytest.raises(InputError, match="logits must be finite; found inf or nan for sample 0"):
-        certify(net, X, Y, eps=0.1)
-
-
-@pytest.mark.parametrize("options", [{"tolerance": -1}, {"tolerance": math.nan}, {"batch_size": 0}])
-def test_efforts_out_of_range(options):
-    with pytest.raises(InputError, match="tolerance must be >= 0 and batch_size >= 1"):
-        Effort(**options)
-
-
-def test_effort_in_a_type_that_rounds_too_much():
-    with pytest.raises(InputError, match=r"found torch\.float16"):
-        Effort(dtype=torch.float16)

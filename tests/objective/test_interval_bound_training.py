@@ -16,8 +16,8 @@ from objective.boxed_nets import (
     normalised,
     residual,
 )
-from objective.literal import assert_same, gradients
 from objective.literal_boxes import interval_loss, walk
+from objective.literal_objective import assert_same, gradients
 from torch import nn
 from torch.nn.functional import cross_entropy
 

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from objective.literal import assert_same, gradients
+from objective.literal_objective import assert_same, gradients
 from torch import nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 

@@ -2,7 +2,7 @@ import copy
 
 import pytest
 import torch
-from objective.literal import assert_same, literal_loss
+from objective.literal_objective import assert_same, literal_loss
 from torch import nn
 
 from ratlp import RATLP

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 from objective.boxed_nets import BUDGET, Checkpointed, convolutional, made, normalised, residual
-from objective.literal import assert_same
+from objective.literal_objective import assert_same
 from torch import nn
 from utils.architecture import build, cuts, run
 from utils.architectures import PLAIN

@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 from objective.boxed_nets import BUDGET, EPS, NETS, Beside, convolutional, dropping, made, normalised, residual
-from objective.literal import assert_same, gradients
 from objective.literal_boxes import input_box, propagated_loss, walk
+from objective.literal_objective import assert_same, gradients
 from torch import nn
 from torch.nn.functional import cross_entropy
 

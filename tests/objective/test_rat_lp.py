@@ -3,7 +3,7 @@ import math
 
 import pytest
 import torch
-from objective.literal import assert_same, gradients, literal_loss
+from objective.literal_objective import assert_same, gradients, literal_loss
 from torch import nn
 from torch.nn.functional import cross_entropy
 

@@ -5,29 +5,15 @@ import torch
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import orthogonal, spectral_norm, weight_norm
+from utils.forwards import Forward
 from utils.ratios import largest_ratio
 
-from ratlp.bounds import lipschitz_bound, lipschitz_parts, lipschitz_rule
+from ratlp.bounds import lipschitz_bound
 from ratlp.bounds.lipschitz import last_layer
-from ratlp.bounds.lipschitz.linear import linear
-from ratlp.errors import BoundError, InputError, LayerError, RatlpError
-from ratlp.models import EncoderClassifier, mlp, small_cnn, wide_cnn
+from ratlp.errors import BoundError, InputError, RatlpError
+from ratlp.models import mlp, small_cnn, wide_cnn
 
 NORMS = ("linf", "l2")
-
-
-class Forward(nn.Module):
-    """A module from a function of itself and x, with two linear layers of width 4 and buffers to use."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.a, self.b, self.act = nn.Linear(4, 4), nn.Linear(4, 4), nn.SiLU()
-        self.register_buffer("mean", torch.tensor([0.5, -1.0, 2.0, 0.1]))
-        self.register_buffer("table", torch.randn(3, 4))
-        self.function = function
-
-    def forward(self, x):
-        return self.function(self, x)
 
 
 def residual_block(m, x):
@@ -301,97 +287,6 @@ def test_the_old_weight_norm_is_a_hook():
         layer = torch.nn.utils.weight_norm(nn.Linear(2, 2))
     with pytest.raises(BoundError, match="parametrizations"):
         lipschitz_bound(layer)
-
-
-@pytest.mark.parametrize("norm", NORMS)
-def test_parts_multiply_to_the_whole(norm):
-    net = mlp(3, classes=4)
-    parts = lipschitz_parts(net, layer="encoder", norm=norm)
-    assert parts.f == lipschitz_bound(net.encoder, norm=norm)
-    assert parts.g == lipschitz_bound(net.classifier, norm=norm)
-    assert math.isclose(parts.whole, parts.f * parts.g)
-    assert parts.to_dict() == {"layer": "encoder", "norm": norm, "f": parts.f, "g": parts.g, "whole": parts.whole}
-
-
-def test_what_passes_the_latent_by_is_held_fixed_in_g_and_counted_in_the_whole():
-    model = Forward(lambda m, x: m.b(m.a(x)) + 5 * x)
-    parts = lipschitz_parts(model, layer="a")
-    a, b = lipschitz_bound(model.a), lipschitz_bound(model.b)
-    assert parts.f == a
-    assert parts.g == b
-    assert math.isclose(parts.whole, a * b + 5)
-
-
-def test_modules_before_the_layer_need_no_rule_for_g():
-    model = EncoderClassifier(nn.Sequential(nn.Linear(2, 2), nn.Hardshrink()), nn.Linear(2, 2))
-    assert last_layer_g(model) == 1.0
-    with pytest.raises(BoundError, match="Hardshrink"):
-        lipschitz_parts(model, layer="encoder")
-
-
-def last_layer_g(model):
-    from ratlp.bounds.lipschitz.bound import latent_node
-    from ratlp.bounds.lipschitz.composition import Composition
-    from ratlp.bounds.lipschitz.tracing import trace
-
-    traced = trace(model)
-    latent = latent_node(traced, model, "encoder")
-    return Composition(traced, "linf").constant(latent, latent)
-
-
-def test_calls_of_a_layer():
-    model = Forward(lambda m, x: m.b(m.act(m.a(m.act(x)))))
-    silu = lipschitz_bound(nn.SiLU())
-    assert lipschitz_parts(model, layer="act#1").f == silu
-    assert lipschitz_parts(model, layer="act#2").g == lipschitz_bound(model.b)
-    assert lipschitz_parts(model, layer="input").f == 1.0
-    with pytest.raises(LayerError, match="found 2 calls"):
-        lipschitz_parts(model, layer="act")
-    with pytest.raises(LayerError, match="found 2 calls"):
-        lipschitz_parts(model, layer="act#3")
-    with pytest.raises(LayerError, match="submodule"):
-        lipschitz_parts(model, layer="nowhere")
-
-
-def test_a_layer_of_several_outputs_or_never_called():
-    class Pair(nn.Module):
-        def forward(self, x):
-            return x, x
-
-    class Model(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.pair, self.unused = Pair(), nn.Linear(2, 2)
-
-        def forward(self, x):
-            return self.pair(x)[0]
-
-    with pytest.raises(LayerError, match="must return one tensor"):
-        lipschitz_parts(Model(), layer="pair")
-    with pytest.raises(LayerError, match="found 0 calls"):
-        lipschitz_parts(Model(), layer="unused")
-
-
-def test_the_last_layer():
-    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Identity(), nn.Linear(8, 3))
-    direct = last_layer(net, layer="1")
-    assert direct.module is net[4]
-    assert direct.takes_latent
-    assert direct.g == 1.0
-    assert not last_layer(net, layer="0").takes_latent  # a ReLU between
-    assert last_layer(net, layer="4") is None
-    assert last_layer(nn.Sequential(net, nn.Tanh()), layer="0.1") is None
-    shared = nn.Linear(2, 2)
-    assert last_layer(nn.Sequential(shared, nn.ReLU(), shared), layer="1") is None
-
-
-def test_a_linear_subclass_with_a_rule_of_its_own_is_no_linear_head():
-    class Squashed(nn.Linear):
-        def forward(self, x):
-            return 10 * torch.sin(super().forward(x))
-
-    lipschitz_rule(Squashed)(lambda module, norm, shape: 10 * linear(module, norm))
-    assert last_layer(nn.Sequential(nn.Tanh(), Squashed(2, 2)), layer="0") is None
 
 
 def test_every_refusal_is_an_error_of_the_project():
