@@ -1,6 +1,7 @@
-"""How sure a share of successes is."""
+"""Shares of samples, and how sure they are."""
 
 import math
+from dataclasses import dataclass
 
 from ratlp.errors import InputError
 
@@ -39,3 +40,34 @@ def wilson_interval(successes: int, n: int) -> tuple[float, float]:
     # The ends are 0 and 1 exactly where all trials agree; rounding would miss them by 1e-17.
     low = 0.0 if successes == 0 else (centre - half) / scale
     return low, 1.0 if successes == n else (centre + half) / scale
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How many of n samples are classified rightly.
+
+    Attributes:
+        correct: How many.
+        n: Of how many.
+
+    Example:
+        >>> Accuracy(9, 10)
+        90.0 % (95 % CI 59.6 to 98.2, n = 10)
+    """
+
+    correct: int
+    n: int
+
+    @property
+    def share(self) -> float:
+        """The accuracy, in [0, 1]."""
+        return self.correct / self.n
+
+    @property
+    def ci95(self) -> tuple[float, float]:
+        """Its 95 % Wilson interval."""
+        return wilson_interval(self.correct, self.n)
+
+    def __repr__(self) -> str:
+        low, high = self.ci95
+        return f"{100 * self.share:.1f} % (95 % CI {100 * low:.1f} to {100 * high:.1f}, n = {self.n})"

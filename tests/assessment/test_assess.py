@@ -86,7 +86,8 @@ def test_worst_cases_and_certificates_bracket_the_truth(tmp_path, data):
 def test_a_broken_certificate_is_loud(tmp_path, data, monkeypatch):
     class Credulous:  # certifies whatever it is shown
         def __init__(self, n):
-            self.layer, self.norm, self.n, self.eps, self.methods = "input", "linf", n, (0.3,), ()
+            self.layer, self.norm, self.curve, self.methods = "input", "linf", (), ()
+            self.n = n
 
         def certified(self, eps):
             return torch.ones(self.n, dtype=torch.bool)

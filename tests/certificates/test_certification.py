@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ratlp.certificates import AttackRun, Certification, MethodRun
+from ratlp.certificates import AttackRun, Certification, CertifiedPoint, MethodRun
 from ratlp.errors import InputError, MissingExtraError, SoundnessError
+from ratlp.proportions import Accuracy
 
 
 @pytest.fixture
@@ -36,12 +37,12 @@ def test_radius_and_method_per_sample(found):
 
 
 def test_the_curve_counts_the_radii(found):
-    assert found.clean == 80
-    assert [point.certified for point in found.curve] == [80, 60, 40]  # closed balls: 0.2 is certified at 0.2
-    assert [point.attacked for point in found.curve] == [80, 60, 40]
+    assert found.clean == Accuracy(4, 5)
+    assert [point.certified.share for point in found.curve] == [0.8, 0.6, 0.4]  # closed balls: 0.2 is certified at 0.2
+    assert [point.robust.share for point in found.curve] == [0.8, 0.6, 0.4]
     for eps in (0.0, 0.04, 0.05, 0.051, 0.1, 0.2, 0.3, 7):
         expected = sum(radius >= eps for radius in found.radius[found.correct].tolist())
-        assert found.point(eps).certified == 100 * expected / 5
+        assert found.point(eps).certified == Accuracy(expected, 5)
 
 
 def test_a_sample_counts_for_the_cheapest_method_that_certified_it(found):
@@ -62,7 +63,12 @@ def test_json_there_and_back(found, attacked):
     assert Certification.from_json(text) == found
     content = json.loads(text)
     assert content["schema"] == "ratlp.certify/1"
-    assert content["curve"][1]["certified"] == 60
+    assert content["clean"] == 0.8
+    assert content["clean_ci95"] == list(found.clean.ci95)
+    assert content["curve"][1]["certified_accuracy"] == 0.6
+    assert content["curve"][1]["ci95"] == list(Accuracy(3, 5).ci95)
+    assert ("robust_accuracy" in content["curve"][1]) == attacked
+    assert tuple(map(CertifiedPoint.from_dict, content["curve"])) == found.curve
     assert content["samples"]["radius"] == [0.15, 0.05, None, 0.2, 0.0]
 
 
@@ -120,4 +126,4 @@ def test_an_attack_is_known_at_its_radii_only(found):
     with pytest.raises(InputError, match=r"must have run at eps = 0\.15"):
         found.survived(0.15)
     assert torch.equal(found.survived(0.2), torch.tensor([False, False, True, True, False]))
-    assert found.point(0.15).attacked is None
+    assert found.point(0.15).robust is None

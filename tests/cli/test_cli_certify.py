@@ -52,7 +52,7 @@ def test_a_table_a_figure_and_results(digits, tmp_path, capsys):
     assert content["data"]["name"] == "digits"
     assert content["model"] == f"small_cnn, with the weights of {digits}"
     found = Certification.from_json((out / "results.json").read_text())
-    assert f"{found.point(0.1).certified:.1f} %" in captured.out
+    assert f"{100 * found.point(0.1).certified.share:.1f} %" in captured.out
     split = trained.split("digits")
     x, y = split.x_test[:40], split.y_test[:40]
     expected = certify(trained.digits(), x, y, eps=[0.02, 0.05, 0.1], bounds=(0, 1), methods=["interval"])

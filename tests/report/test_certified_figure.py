@@ -32,7 +32,7 @@ def test_the_curve_is_the_certified_accuracy_everywhere(found):
     curve = curve_of(certified_figure(found))
     assert curve.get_drawstyle() == "steps-pre"
     for eps, share in zip(curve.get_xdata(), curve.get_ydata(), strict=True):
-        assert share == found.point(eps).certified
+        assert share == 100 * found.point(eps).certified.share
     assert curve.get_xdata()[0] == 0
     assert curve.get_xdata()[-1] == 0.1
     assert len(curve.get_xdata()) > 50  # every radius below the largest, not the asked ones alone
@@ -41,10 +41,10 @@ def test_the_curve_is_the_certified_accuracy_everywhere(found):
 def test_the_band_holds_the_interval(found):
     axes = certified_figure(found).axes[0]
     (band,) = axes.collections
-    low, high = found.point(0.1).certified_ci95
+    low, high = found.point(0.1).certified.ci95
     at = [y for x, y in band.get_paths()[0].vertices if x == 0.1]
-    assert min(at) == pytest.approx(low)
-    assert max(at) == pytest.approx(high)
+    assert min(at) == pytest.approx(100 * low)
+    assert max(at) == pytest.approx(100 * high)
 
 
 def test_words_and_numbers(found):
@@ -52,7 +52,7 @@ def test_words_and_numbers(found):
     assert set(legend) == {"Clean, 95.0 %", "95 % CI", "Certified"}
     assert x == "Radius of the L-inf ball around the input, in its units"
     assert y == "Accuracy (% of 100 samples)"
-    assert numbers == [f"{point.certified:.1f}" for point in found.curve]
+    assert numbers == [f"{100 * point.certified.share:.1f}" for point in found.curve]
     latent = replace(found, layer="features.3", norm="l2")
     assert "L2 ball around the output of 'features.3'" in texts(certified_figure(latent))[1]
 
@@ -62,7 +62,7 @@ def test_the_attack_has_marks_of_its_own(found):
     attacked = replace(found, attack=AttackRun("PGD(steps=50)", 1.0, broken_at))
     figure = certified_figure(attacked)
     marks = next(line for line in figure.axes[0].lines if line.get_label() == "Right under attack")
-    assert list(marks.get_ydata()) == [point.attacked for point in attacked.curve]
+    assert list(marks.get_ydata()) == [100 * point.robust.share for point in attacked.curve]
     assert "Right under attack" in texts(figure)[0]
 
 

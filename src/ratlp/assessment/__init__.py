@@ -6,7 +6,7 @@
 """
 
 from ratlp.assessment.assess import Watch, assess, unwatched
-from ratlp.assessment.assessment import Assessment, Certified, CertifiedPoint
+from ratlp.assessment.assessment import Assessment, Certified
 from ratlp.assessment.comparison import Difference, differences
 from ratlp.assessment.journal import Journal
 from ratlp.assessment.plan import Budget, Plan, chosen
@@ -16,7 +16,6 @@ __all__ = [
     "Assessment",
     "Budget",
     "Certified",
-    "CertifiedPoint",
     "Difference",
     "Journal",
     "Moved",

@@ -4,22 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ratlp.certificates import Certification
+from ratlp.certificates import Certification, CertifiedPoint
 from ratlp.evaluation import Accuracy, Check, Curve, Distances, Evaluation
 from ratlp.evaluation.checks import DISTRUST
-
-
-@dataclass(frozen=True)
-class CertifiedPoint:
-    """Of how many samples it is proved that nothing within a radius changes their class.
-
-    Attributes:
-        eps: The radius.
-        certified: These samples, of all.
-    """
-
-    eps: float
-    certified: Accuracy
 
 
 @dataclass(frozen=True)
@@ -47,12 +34,11 @@ class Certified:
 
         Example:
             >>> found = Certification("input", "linf", None, (0.1,), 0.01, "float64", (0, 1), (0, 1), ())
-            >>> Certified.of(found).points
-            (CertifiedPoint(eps=0.1, certified=0.0 % (95 % CI 0.0 to 65.8, n = 2)),)
+            >>> Certified.of(found).points[0].certified
+            0.0 % (95 % CI 0.0 to 65.8, n = 2)
         """
-        points = [CertifiedPoint(eps, Accuracy(int(found.certified(eps).sum()), found.n)) for eps in found.eps]
         refused = {run.name: run.refused for run in found.methods if run.refused is not None}
-        return cls(found.layer, found.norm, tuple(points), refused, contradicted)
+        return cls(found.layer, found.norm, found.curve, refused, contradicted)
 
     def check(self) -> Check:
         """That no attack broke what is certified, as a self-check."""
@@ -62,24 +48,14 @@ class Certified:
 
     def to_dict(self) -> dict[str, Any]:
         """One entry of `certificates` in `results.json`."""
-        points = [
-            {
-                "eps": point.eps,
-                "certified_accuracy": point.certified.share,
-                "ci95": list(point.certified.ci95),
-                "certified": point.certified.correct,
-                "n": point.certified.n,
-            }
-            for point in self.points
-        ]
-        own = {"layer": self.layer, "norm": self.norm, "points": points}
+        own = {"layer": self.layer, "norm": self.norm, "points": [point.to_dict() for point in self.points]}
         return {**own, "refused": dict(self.refused), "contradicted": self.contradicted}
 
     @classmethod
     def from_dict(cls, entry: Mapping[str, Any]) -> "Certified":
         """The inverse of `to_dict`."""
-        points = [CertifiedPoint(point["eps"], Accuracy(point["certified"], point["n"])) for point in entry["points"]]
-        return cls(entry["layer"], entry["norm"], tuple(points), entry["refused"], entry["contradicted"])
+        points = tuple(map(CertifiedPoint.from_dict, entry["points"]))
+        return cls(entry["layer"], entry["norm"], points, entry["refused"], entry["contradicted"])
 
 
 @dataclass(frozen=True)

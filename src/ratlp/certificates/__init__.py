@@ -9,8 +9,9 @@
 0.6000000000000001
 """
 
-from ratlp.certificates.certification import AttackRun, Certification, CurvePoint, MethodRun
+from ratlp.certificates.certification import AttackRun, Certification, MethodRun
 from ratlp.certificates.certify import Effort, certify
+from ratlp.certificates.curve import CertifiedPoint
 from ratlp.certificates.lipschitz import LipschitzCertificate, certify_lipschitz
 from ratlp.certificates.methods import METHODS, Method
 from ratlp.certificates.order import check_order
@@ -22,7 +23,7 @@ __all__ = [
     "AttackRun",
     "CROSS_ENTROPY_LIPSCHITZ",
     "Certification",
-    "CurvePoint",
+    "CertifiedPoint",
     "Effort",
     "LipschitzCertificate",
     "METHODS",

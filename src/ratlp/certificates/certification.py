@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ratlp.certificates.curve import CertifiedPoint
 from ratlp.certificates.json_radii import finite_or_inf, finite_or_none
 from ratlp.certificates.order import check_order
 from ratlp.errors import InputError
 from ratlp.optional import import_optional
 from ratlp.perturbations import Norm
-from ratlp.proportions import wilson_interval
+from ratlp.proportions import Accuracy
 
 if TYPE_CHECKING:
     import pandas
@@ -64,36 +65,11 @@ class AttackRun:
 
 
 @dataclass(frozen=True)
-class CurvePoint:
-    """Accuracies at one radius, in %, with their 95 % confidence intervals (Wilson).
-
-    Attributes:
-        eps: The radius.
-        certified: Samples whose class is right on the whole ball.
-        certified_ci95: Its interval.
-        by_method: How many samples each method certified that no cheaper one did.
-        attacked: Samples whose class is right under the attack; None where none was run.
-        attacked_ci95: Its interval.
-
-    Example:
-        >>> CurvePoint(0.1, 62.5, (30.6, 86.3), {"interval": 5}).certified
-        62.5
-    """
-
-    eps: float
-    certified: float
-    certified_ci95: tuple[float, float]
-    by_method: Mapping[str, int]
-    attacked: float | None = None
-    attacked_ci95: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True)
 class Certification:
     """Certified radii of a model on samples, in one space.
 
-    Accuracies are in %, of all samples: one that is misclassified counts against each of them. That certified
-    samples withstand the attack, where one was run, is checked when the value is made.
+    Accuracies are of all samples: one that is misclassified counts against each of them. That certified samples
+    withstand the attack, where one was run, is checked when the value is made.
 
     Attributes:
         layer: Whose output is perturbed, or "input".
@@ -115,8 +91,10 @@ class Certification:
     Example:
         >>> run = MethodRun("interval", samples=2, seconds=0.1, radius=(0.12, 0.0, 0.0))
         >>> found = Certification("input", "linf", None, (0.1,), 0.01, "float64", (0, 1, 1), (0, 1, 0), (run,))
-        >>> found.clean, found.certified(0.1).tolist(), found.point(0.1).by_method
-        (66.66666666666667, [True, False, False], {'interval': 1})
+        >>> found.clean
+        66.7 % (95 % CI 20.8 to 93.9, n = 3)
+        >>> found.certified(0.1).tolist(), found.point(0.1).by_method
+        ([True, False, False], {'interval': 1})
         >>> Certification.from_json(found.to_json()) == found
         True
     """
@@ -182,33 +160,21 @@ class Certification:
         return torch.tensor(self.attack.broken_at, dtype=torch.float64) > eps
 
     @property
-    def clean(self) -> float:
-        """Clean accuracy in %."""
-        return _share(self.correct)
+    def clean(self) -> Accuracy:
+        """Clean accuracy."""
+        return _accuracy(self.correct)
 
-    @property
-    def clean_ci95(self) -> tuple[float, float]:
-        """Its confidence interval."""
-        return _interval(self.correct)
-
-    def point(self, eps: float) -> CurvePoint:
+    def point(self, eps: float) -> CertifiedPoint:
         """The accuracies at any radius; at those asked for, with the attack's."""
         certified, by_method, left = self.certified(eps), {}, self.correct
         for run in self.methods:
             own = left & (torch.tensor(run.radius, dtype=torch.float64) >= eps) if run.radius else left & False
             by_method[run.name], left = int(own.sum()), left & ~own
-        survived = self.survived(eps) if self.attack and eps in self.eps else None
-        return CurvePoint(
-            eps,
-            _share(certified),
-            _interval(certified),
-            by_method,
-            attacked=None if survived is None else _share(survived),
-            attacked_ci95=None if survived is None else _interval(survived),
-        )
+        robust = _accuracy(self.survived(eps)) if self.attack and eps in self.eps else None
+        return CertifiedPoint(eps, _accuracy(certified), by_method, robust)
 
     @property
-    def curve(self) -> tuple[CurvePoint, ...]:
+    def curve(self) -> tuple[CertifiedPoint, ...]:
         """The accuracies at the radii asked for."""
         return tuple(map(self.point, self.eps))
 
@@ -244,9 +210,9 @@ class Certification:
             "tolerance": None if math.isinf(self.tolerance) else self.tolerance,
             "dtype": self.dtype,
             "n": self.n,
-            "clean": self.clean,
-            "clean_ci95": list(self.clean_ci95),
-            "curve": [_plain(vars(point)) for point in self.curve],
+            "clean": self.clean.share,
+            "clean_ci95": list(self.clean.ci95),
+            "curve": [point.to_dict() for point in self.curve],
             "methods": [{**vars(run), "radius": finite_or_none(run.radius)} for run in self.methods],
             "attack": attack,
             "samples": {
@@ -307,8 +273,9 @@ class Certification:
 
     def __repr__(self) -> str:
         where = "the input" if self.layer == "input" else f"layer {self.layer!r}"
-        points = ", ".join(f"{point.certified:.1f} % at {point.eps:g}" for point in self.curve)
-        return f"Certification({self.n} samples, {self.norm} in {where}: clean {self.clean:.1f} %, certified {points})"
+        points = ", ".join(f"{100 * point.certified.share:.1f} % at {point.eps:g}" for point in self.curve)
+        clean = f"{100 * self.clean.share:.1f} %"
+        return f"Certification({self.n} samples, {self.norm} in {where}: clean {clean}, certified {points})"
 
 
 def _checked(eps: float) -> float:
@@ -317,14 +284,5 @@ def _checked(eps: float) -> float:
     return eps
 
 
-def _share(mask: Tensor) -> float:
-    return 100 * int(mask.sum()) / len(mask)
-
-
-def _interval(mask: Tensor) -> tuple[float, float]:
-    low, high = wilson_interval(int(mask.sum()), len(mask))
-    return 100 * low, 100 * high
-
-
-def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+def _accuracy(mask: Tensor) -> Accuracy:
+    return Accuracy(int(mask.sum()), len(mask))

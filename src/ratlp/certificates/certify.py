@@ -105,7 +105,7 @@ def certify(
         >>> model = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 3))
         >>> x, y = torch.rand(50, 2), torch.randint(3, (50,))
         >>> found = certify(model, x, y, eps=[0.01, 0.1], bounds=(0, 1))
-        >>> found.point(0.1).certified <= found.point(0.01).certified <= found.clean
+        >>> found.point(0.1).certified.share <= found.point(0.01).certified.share <= found.clean.share
         True
         >>> latent = certify(model, x, y, eps=0.1, layer="1")
         >>> {name for name in latent.method if name}  <= {"closed form"}  # a linear layer follows

@@ -22,11 +22,11 @@ class Step:
         method: What is running.
         done: Samples that it is done with.
         total: Samples that it was given.
-        certified: Certified accuracy at the largest eps so far, in %; samples that are still to come count as not
-            certified.
+        certified: Certified accuracy at the largest eps so far, in [0, 1]; samples that are still to come count as
+            not certified.
 
     Example:
-        >>> Step("interval", done=256, total=1000, certified=12.5).method
+        >>> Step("interval", done=256, total=1000, certified=0.125).method
         'interval'
     """
 
@@ -99,5 +99,4 @@ class Runs:
     def _tell(self, method: Method, done: int, rows: Tensor) -> None:
         if self._progress is not None:
             certified = self._correct & (self._radius >= max(self._search.eps, default=0.0))
-            share = 100 * int(certified.sum()) / len(certified)
-            self._progress(Step(method.name, done, len(rows), share))
+            self._progress(Step(method.name, done, len(rows), int(certified.sum()) / len(certified)))

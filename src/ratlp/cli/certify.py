@@ -21,7 +21,9 @@ from ratlp.data import load_source
 from ratlp.experiments.reproduce import describe, versions
 from ratlp.models import load_model
 from ratlp.perturbations import Norm
+from ratlp.proportions import Accuracy
 from ratlp.report.certified import certification_files
+from ratlp.report.evaluated_grids import interval, percent
 
 _NORMS = " or ".join(get_args(Norm))
 
@@ -97,21 +99,21 @@ def _progress(largest: float) -> Iterator[Callable[[Step], None]]:
         def tell(step: Step) -> None:
             if step.method not in tasks:
                 tasks[step.method] = bar.add_task(step.method, total=step.total, certified=0.0)
-            bar.update(tasks[step.method], completed=step.done, certified=step.certified)
+            bar.update(tasks[step.method], completed=step.done, certified=100 * step.certified)
 
         yield tell
 
 
 def _accuracies(found: Certification) -> Table:
-    table = Table(title=f"{found.n:,} samples, clean accuracy {_with_interval(found.clean, found.clean_ci95)}")
+    table = Table(title=f"{found.n:,} samples, clean accuracy {_shown(found.clean)}")
     table.add_column(f"eps ({found.norm})", justify="right")
     table.add_column("certified", justify="right")
     if found.attack is not None:
         table.add_column("right under attack", justify="right")
     for point in found.curve:
-        cells = [f"{point.eps:g}", _with_interval(point.certified, point.certified_ci95)]
-        if point.attacked is not None and point.attacked_ci95 is not None:
-            cells.append(_with_interval(point.attacked, point.attacked_ci95))
+        cells = [f"{point.eps:g}", _shown(point.certified)]
+        if point.robust is not None:
+            cells.append(_shown(point.robust))
         table.add_row(*cells)
     return table
 
@@ -128,5 +130,5 @@ def _methods(found: Certification) -> Table:
     return table
 
 
-def _with_interval(share: float, interval: tuple[float, float]) -> str:
-    return f"{share:.1f} % [{interval[0]:.1f}, {interval[1]:.1f}]"
+def _shown(accuracy: Accuracy) -> str:
+    return f"{percent(accuracy.share)} {interval(accuracy)}"

@@ -17,10 +17,11 @@ from ratlp.evaluation.curve import Curve, CurvePoint, robustness_curve
 from ratlp.evaluation.distance import Distances, minimal_distances
 from ratlp.evaluation.examples import Examples, adversarial_examples
 from ratlp.evaluation.records import Record
-from ratlp.evaluation.results import Accuracy, AttackResult, Check, ClassResult, Evaluation, Samples
+from ratlp.evaluation.results import AttackResult, Check, ClassResult, Evaluation, Samples
 from ratlp.evaluation.session import Options
 from ratlp.evaluation.suites import quick_attacks, standard_attacks
 from ratlp.evaluation.tally import Progress
+from ratlp.proportions import Accuracy
 
 __all__ = [
     "Accuracy",

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from ratlp.evaluation.attack import Attack
 from ratlp.evaluation.attacking import Breaks
 from ratlp.evaluation.inputs import check_inputs
-from ratlp.evaluation.results import Accuracy, AttackResult, ClassResult, Evaluation, Samples
+from ratlp.evaluation.results import AttackResult, ClassResult, Evaluation, Samples
 from ratlp.evaluation.session import Options, Outcome, Session
+from ratlp.proportions import Accuracy
 
 
 def evaluate(

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from ratlp.errors import InputError
 from ratlp.evaluation.accuracy import evaluate
 from ratlp.evaluation.attack import Attack
-from ratlp.evaluation.results import Accuracy
 from ratlp.evaluation.session import Options
+from ratlp.proportions import Accuracy
 
 
 @dataclass(frozen=True)

@@ -11,43 +11,10 @@ from typing import Any, Literal
 from ratlp.errors import InputError
 from ratlp.evaluation.attack import Eps
 from ratlp.optional import import_optional
-from ratlp.proportions import wilson_interval
+from ratlp.proportions import Accuracy
 
 SCHEMA = "ratlp.evaluate/1"
 """Names the layout of `results.json`."""
-
-Interval = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """How many of n samples are classified rightly.
-
-    Attributes:
-        correct: How many.
-        n: Of how many.
-
-    Example:
-        >>> Accuracy(9, 10)
-        90.0 % (95 % CI 59.6 to 98.2, n = 10)
-    """
-
-    correct: int
-    n: int
-
-    @property
-    def share(self) -> float:
-        """The accuracy, in [0, 1]."""
-        return self.correct / self.n
-
-    @property
-    def ci95(self) -> Interval:
-        """Its 95 % Wilson interval."""
-        return wilson_interval(self.correct, self.n)
-
-    def __repr__(self) -> str:
-        low, high = self.ci95
-        return f"{100 * self.share:.1f} % (95 % CI {100 * low:.1f} to {100 * high:.1f}, n = {self.n})"
 
 
 @dataclass(frozen=True)
@@ -177,6 +144,11 @@ class Samples:
         labels: The true classes.
         predictions: The classes predicted without attack.
         broken: For each attack, by name, the indices of the samples that it turned from right to wrong.
+
+    Example:
+        >>> samples = Samples(labels=(0, 1, 1), predictions=(0, 1, 0), broken={"pgd": (1,)})
+        >>> samples.correct, samples.robust
+        ((0, 1), (0,))
     """
 
     labels: tuple[int, ...]

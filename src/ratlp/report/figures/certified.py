@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ratlp.certificates import Certification, CurvePoint
+from ratlp.certificates import Certification, CertifiedPoint
 from ratlp.errors import InputError
+from ratlp.report.figures.robustness import NORMS, ci95_percent
 from ratlp.report.figures.style import BLACK, BLUE, VERMILLION, look, new_figure, settle
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 _MOST_NUMBERS = 8  # beside the curve; more would touch each other
 _MOST_STEPS = 500
-_NORMS = {"linf": "L-inf", "l2": "L2"}
 
 
 def certified_figure(certification: Certification) -> "Figure":
@@ -52,10 +52,10 @@ def radius_label(certification: Certification) -> str:
         "Radius of the L2 ball around the output of 'features.3', in its units"
     """
     space = "input" if certification.layer == "input" else f"output of {certification.layer!r}"
-    return f"Radius of the {_NORMS[certification.norm]} ball around the {space}, in its units"
+    return f"Radius of the {NORMS[certification.norm]} ball around the {space}, in its units"
 
 
-def _steps(certification: Certification, largest: float) -> list[CurvePoint]:
+def _steps(certification: Certification, largest: float) -> list[CertifiedPoint]:
     """The curve at 0, wherever it falls, and at the largest radius; thinned out where it falls often."""
     radii = certification.radius[certification.correct & (certification.radius < largest)].unique()
     if len(radii) > _MOST_STEPS:
@@ -64,28 +64,30 @@ def _steps(certification: Certification, largest: float) -> list[CurvePoint]:
 
 
 def _draw_clean(axes: "Axes", certification: Certification) -> None:
-    label = f"Clean, {certification.clean:.1f} %"
-    axes.axhline(certification.clean, color=BLACK, linestyle="--", linewidth=1.4, label=label)
+    clean = 100 * certification.clean.share
+    label = f"Clean, {clean:.1f} %"
+    axes.axhline(clean, color=BLACK, linestyle="--", linewidth=1.4, label=label)
 
 
-def _draw_curve(axes: "Axes", steps: list[CurvePoint]) -> None:
+def _draw_curve(axes: "Axes", steps: list[CertifiedPoint]) -> None:
     eps = [point.eps for point in steps]
-    low, high = zip(*(point.certified_ci95 for point in steps), strict=True)
+    low, high = zip(*(ci95_percent(point.certified) for point in steps), strict=True)
     # A sample counts up to its own radius, so each value holds from the radius before.
     axes.fill_between(eps, low, high, step="pre", color=BLUE, alpha=0.2, linewidth=0, label="95 % CI")
-    axes.step(eps, [point.certified for point in steps], where="pre", color=BLUE, label="Certified")
+    axes.step(eps, [100 * point.certified.share for point in steps], where="pre", color=BLUE, label="Certified")
 
 
 def _draw_asked(axes: "Axes", certification: Certification) -> None:
     points = [point for point in certification.curve if point.eps > 0]
-    axes.plot([p.eps for p in points], [p.certified for p in points], "o", color=BLUE, markersize=6)
+    axes.plot([p.eps for p in points], [100 * p.certified.share for p in points], "o", color=BLUE, markersize=6)
     if certification.attack is not None:
-        held = [(p.eps, p.attacked) for p in points if p.attacked is not None]
+        held = [(p.eps, 100 * p.robust.share) for p in points if p.robust is not None]
         axes.plot(*zip(*held, strict=True), "D", color=VERMILLION, markersize=7, label="Right under attack")
     for point in points if len(points) <= _MOST_NUMBERS else ():
+        share = 100 * point.certified.share
         axes.annotate(
-            f"{point.certified:.1f}",
-            (point.eps, point.certified),
+            f"{share:.1f}",
+            (point.eps, share),
             xytext=(-6, -14),
             textcoords="offset points",
             ha="right",

@@ -90,7 +90,7 @@ def eps_label(curve: Curve) -> str:
 def _draw(axes: "Axes", name: str, curve: Curve, place: int) -> None:
     colour, marker = _COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)]
     eps = [point.eps for point in curve.points]
-    low, high = zip(*(_percent(point.robust) for point in curve.points), strict=True)
+    low, high = zip(*(ci95_percent(point.robust) for point in curve.points), strict=True)
     label = "95 % confidence interval" if place == 0 else None
     axes.fill_between(eps, low, high, color=colour, alpha=0.2, linewidth=0, label=label)
     shares = [100 * point.robust.share for point in curve.points]
@@ -99,14 +99,14 @@ def _draw(axes: "Axes", name: str, curve: Curve, place: int) -> None:
 
 def _draw_certified(axes: "Axes", certified: Certified) -> None:
     eps = [point.eps for point in certified.points]
-    low, high = zip(*(_percent(point.certified) for point in certified.points), strict=True)
+    low, high = zip(*(ci95_percent(point.certified) for point in certified.points), strict=True)
     axes.fill_between(eps, low, high, color=GREEN, alpha=0.2, linewidth=0)
     shares = [100 * point.certified.share for point in certified.points]
     axes.plot(eps, shares, "s--", color=GREEN, label="Certified", clip_on=False, zorder=3)
 
 
 def _draw_worst(axes: "Axes", eps: float, accuracy: Accuracy) -> None:
-    low, high = _percent(accuracy)
+    low, high = ci95_percent(accuracy)
     share = 100 * accuracy.share
     axes.errorbar(
         eps, share, [[share - low], [high - share]], color=VERMILLION, marker="D", markersize=8, capsize=4,
@@ -129,6 +129,12 @@ def _times(factor: float, eps: Any) -> Any:
     return factor * eps
 
 
-def _percent(accuracy: Accuracy) -> tuple[float, float]:
+def ci95_percent(accuracy: Accuracy) -> tuple[float, float]:
+    """The ends of its confidence interval in %.
+
+    Example:
+        >>> [round(end, 1) for end in ci95_percent(Accuracy(8, 10))]
+        [49.0, 94.3]
+    """
     low, high = accuracy.ci95
     return 100 * low, 100 * high
