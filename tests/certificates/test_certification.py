@@ -23,7 +23,7 @@ def found():
         labels=(0, 1, 2, 0, 1),
         predicted=(0, 1, 2, 0, 2),
         methods=(
-            MethodRun("closed form", samples=4, seconds=0.1, refused="no"),
+            MethodRun("closed-form", samples=4, seconds=0.1, refused="no"),
             MethodRun("interval", samples=4, seconds=0.2, radius=(0.1, 0.05, math.inf, 0.0, 0.0)),
             MethodRun("linear", samples=3, seconds=2.0, radius=(0.15, 0.0, 0.0, 0.2, 0.0)),
         ),
@@ -46,8 +46,8 @@ def test_the_curve_counts_the_radii(found):
 
 
 def test_a_sample_counts_for_the_cheapest_method_that_certified_it(found):
-    assert found.point(0.1).by_method == {"closed form": 0, "interval": 2, "linear": 1}
-    assert found.point(0.12).by_method == {"closed form": 0, "interval": 1, "linear": 2}
+    assert found.point(0.1).by_method == {"closed-form": 0, "interval": 2, "linear": 1}
+    assert found.point(0.12).by_method == {"closed-form": 0, "interval": 1, "linear": 2}
 
 
 def test_a_misclassified_sample_is_never_certified(found):

@@ -92,7 +92,7 @@ def test_no_latent_within_a_certified_radius_has_another_class(layer):
 def test_the_closed_form_is_the_exact_distance(norm):
     net, (x, y) = trained.digits(), samples("digits")
     found = certify(net, x, y, eps=0.1, layer="features.6", norm=norm)
-    assert set(found.method) <= {"closed form", None}
+    assert set(found.method) <= {"closed-form", None}
     net.double()
     try:
         z = net.features(x.double().view(-1, 1, 8, 8)).detach()
@@ -238,13 +238,13 @@ class Sine(nn.Module):
 def test_a_refused_method_leaves_the_others_and_says_why():
     net = nn.Sequential(nn.Linear(2, 8), Sine(), nn.Linear(8, 2))
     found = certify(net, *samples("moons"), eps=0.1, layer="1")  # what comes before the latent needs no rule
-    assert {name for name in found.method if name} == {"closed form"}
+    assert {name for name in found.method if name} == {"closed-form"}
     found = certify(net, *samples("moons"), eps=0.1, layer="1", methods=["lipschitz", "interval"])
     assert "clamp" in found.methods[0].refused
     assert found.methods[1].refused is None
     assert {name for name in found.method if name} == {"interval"}
-    with pytest.raises(BoundError, match=r"no method can certify this model. closed form: .*interval: .*erfinv.*Sine"):
-        certify(net, *samples("moons"), eps=0.1, methods=["closed form", "interval"])
+    with pytest.raises(BoundError, match=r"no method can certify this model. closed-form: .*interval: .*erfinv.*Sine"):
+        certify(net, *samples("moons"), eps=0.1, methods=["closed-form", "interval"])
 
 
 def test_batchnorm_without_statistics_is_refused():

@@ -42,11 +42,11 @@ def one_lipschitz():
 
 
 MODELS = {
-    "closed form": (lambda: mlp(2, classes=2), "encoder", (2,)),
-    "last layer": (lambda: mlp(2, classes=2), "encoder.0", (2,)),
+    "closed-form": (lambda: mlp(2, classes=2), "encoder", (2,)),
+    "last-layer": (lambda: mlp(2, classes=2), "encoder.0", (2,)),
     "logits": (lambda: nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 2), nn.Softplus()), "1", (2,)),
-    "last layer, convolution": (convolutional, "2", (1, 4, 4)),
-    "last layer, 1-lipschitz": (one_lipschitz, "0", (2,)),
+    "last-layer, convolution": (convolutional, "2", (1, 4, 4)),
+    "last-layer, 1-lipschitz": (one_lipschitz, "0", (2,)),
 }
 
 
@@ -115,7 +115,7 @@ def test_the_closed_form_is_exact_in_the_latent_and_the_input_radius_is_that_ove
     model = trained(mlp(2, classes=2), x, y)
     x = x.double()
     certificate = certify_lipschitz(model, x, y, layer="encoder", norm=norm)
-    assert certificate.form == "closed form"
+    assert certificate.form == "closed-form"
     assert torch.allclose(certificate.input_radius, certificate.latent_radius / certificate.parts.f)
     weight, z = model.classifier.weight.detach(), model.encoder(x).detach()
     towards = weight[1 - y] - weight[y]
@@ -149,7 +149,7 @@ def test_a_head_of_its_own_flattening():
     y = model(x).argmax(1)
     certificate = certify_lipschitz(model, x, y, layer="1")
     exact = linear_head_radius(model[3].weight, model[3].bias, model[:2](x).flatten(1), y)
-    assert certificate.form == "closed form"
+    assert certificate.form == "closed-form"
     assert torch.equal(certificate.latent_radius, exact)
 
 

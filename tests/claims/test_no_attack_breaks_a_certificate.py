@@ -60,7 +60,7 @@ def test_no_attack_on_the_input_breaks_a_certificate(data, certified, norm):
 def test_no_attack_on_the_latent_breaks_a_certificate(layer):
     x, y, _ = thousand("digits")
     net = trained.digits()
-    found = certify(net, x, y, eps=[0.05, 0.2], layer=layer, methods=["closed form", "interval", "linear"])
+    found = certify(net, x, y, eps=[0.05, 0.2], layer=layer, methods=["closed-form", "interval", "linear"])
     sure = (found.radius > 0) & found.radius.isfinite()
     place = int(layer.rpartition(".")[2]) + 1
     net.double()

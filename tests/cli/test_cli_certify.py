@@ -71,7 +71,7 @@ def test_the_recorded_command_gives_the_same_results_again(moons, tmp_path):
         for method in content["methods"]:
             del method["seconds"]
     assert first == second
-    assert first["methods"][0]["name"] == "closed form"
+    assert first["methods"][0]["name"] == "closed-form"
 
 
 def test_a_factory_with_weights_and_a_table(tmp_path, monkeypatch):

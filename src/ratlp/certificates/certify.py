@@ -88,7 +88,7 @@ def certify(
         layer: Whose output is perturbed, as in `RATLP`, or "input".
         norm: Of perturbations: "linf", or "l2", which "interval" does not serve.
         bounds: `(low, high)` of the input, such as (0, 1) for pixels: perturbed inputs stay within.
-        methods: Of "closed form", "lipschitz", "interval", "linear"; or methods of the caller's own. All that serve
+        methods: Of "closed-form", "lipschitz", "interval", "linear"; or methods of the caller's own. All that serve
             the norm where not given.
         attack: Also run at each eps, in the same space; a certificate that it breaks is an error. Such as
             `PGD(steps=50, restarts=5)`.
@@ -108,7 +108,7 @@ def certify(
         >>> found.point(0.1).certified.share <= found.point(0.01).certified.share <= found.clean.share
         True
         >>> latent = certify(model, x, y, eps=0.1, layer="1")
-        >>> {name for name in latent.method if name}  <= {"closed form"}  # a linear layer follows
+        >>> {name for name in latent.method if name}  <= {"closed-form"}  # a linear layer follows
         True
     """
     model, effort, radii = uncompiled(model), effort or Effort(), _ascending(eps)

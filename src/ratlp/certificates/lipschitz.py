@@ -16,7 +16,7 @@ from ratlp.errors import BoundError, InputError
 from ratlp.latent.calls import outside_compiled_code, stepping_in, uncompiled
 from ratlp.perturbations import Norm
 
-Form = Literal["closed form", "last layer", "logits"]
+Form = Literal["closed-form", "last-layer", "logits"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +25,8 @@ class LipschitzCertificate:
 
     Attributes:
         parts: L_f and L_g at the layer, and that of the whole model.
-        form: How margins were bounded: "closed form" (a linear head on the latent: the latent radius is exact),
-            "last layer" (margins of the last linear layer behind a Lipschitz map) or "logits" (2 L_g, sqrt(2) L_g).
+        form: How margins were bounded: "closed-form" (a linear head on the latent: the latent radius is exact),
+            "last-layer" (margins of the last linear layer behind a Lipschitz map) or "logits" (2 L_g, sqrt(2) L_g).
         latent_radius: `[batch]`: no latent nearer than that, in `parts.norm`, has another class; 0 for a sample that
             is not classified as its label, inf where nothing can change the class.
         input_radius: `[batch]`: likewise for the input, the latent radius / L_f.
@@ -37,7 +37,7 @@ class LipschitzCertificate:
         >>> x, y = torch.randn(5, 2), torch.randint(3, (5,))
         >>> certificate = certify_lipschitz(model, x, y, layer="1")
         >>> certificate.form, certificate.latent_radius.shape
-        ('closed form', torch.Size([5]))
+        ('closed-form', torch.Size([5]))
         >>> certificate.accuracy(input_eps=0.1) <= certificate.accuracy(input_eps=0.0)
         True
     """
@@ -144,7 +144,7 @@ def _by_last_layer(parts: LipschitzParts, head: LastLayer, features: Tensor, y: 
     slopes = pairwise_norm(in_float64(head.module.weight), y.to(in_float64(features).device), norm=parts.norm)
     return LipschitzCertificate(
         parts,
-        "closed form" if head.takes_latent else "last layer",
+        "closed-form" if head.takes_latent else "last-layer",
         latent_radius=latent_radius,
         input_radius=radius(head.f),
         loss_slope=slopes * head.g * (1 + (features.shape[1] + 8) * torch.finfo(torch.float64).eps),

@@ -81,10 +81,8 @@ def certify_command(
 
 
 def _names(texts: Sequence[str] | None) -> list[str] | None:
-    """Method names, in which a hyphen may stand for the space."""
-    if not texts:
-        return None
-    return [name.strip().replace("-", " ") for text in texts for name in text.split(",")]
+    """Method names, with commas between them; None for the default."""
+    return [name.strip() for text in texts for name in text.split(",")] if texts else None
 
 
 @contextmanager

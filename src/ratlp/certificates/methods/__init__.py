@@ -17,14 +17,14 @@ from ratlp.errors import InputError
 from ratlp.perturbations import Norm
 
 METHODS: Mapping[str, Callable[[], Method]] = {
-    "closed form": ClosedForm,
+    "closed-form": ClosedForm,
     "lipschitz": LipschitzMethod,
     "interval": IntervalMethod,
     "linear": LinearMethod,
 }
 """By name, from the cheapest to the dearest."""
 
-_OF_ANY_NORM = ("closed form", "lipschitz", "linear")
+_OF_ANY_NORM = ("closed-form", "lipschitz", "linear")
 
 __all__ = ["METHODS", "ClosedForm", "IntervalMethod", "LinearMethod", "LipschitzMethod", "Method", "chosen"]
 
@@ -40,7 +40,7 @@ def chosen(wanted: Sequence[str | Method] | None, *, norm: Norm) -> list[Method]
         InputError: A name is unknown or given twice, or there are none.
 
     Example:
-        >>> chosen(["interval", "closed form"], norm="linf")
+        >>> chosen(["interval", "closed-form"], norm="linf")
         [ClosedForm(), IntervalMethod()]
     """
     if wanted is None:

@@ -17,10 +17,10 @@ class ClosedForm(Method):
 
     Example:
         >>> ClosedForm().name
-        'closed form'
+        'closed-form'
     """
 
-    name = "closed form"
+    name = "closed-form"
 
     def radii(self, problem: Problem, rows: Tensor, known: Tensor, search: RadiusSearch) -> Found:
         """Batch by batch."""
