@@ -23,10 +23,10 @@ def smallest_broken(problem: Problem, rows: Tensor, eps: tuple[float, ...], atta
 
     Example:
         >>> from ratlp.attacks import PGD
-        >>> from ratlp.certificates.problem import Space
+        >>> from ratlp.certificates.problem import NormedSpace
         >>> model, x = torch.nn.Linear(1, 2, bias=False), torch.tensor([[1.0]])
         >>> _ = torch.nn.init.constant_(model.weight[0], 1.0), torch.nn.init.zeros_(model.weight[1])
-        >>> space = Space.of(model, "input", norm="linf", bounds=None)
+        >>> space = NormedSpace.of(model, "input", norm="linf", bounds=None)
         >>> with torch.no_grad():
         ...     problem = Problem(model, x, torch.tensor([0]), space, dtype=x.dtype)
         ...     smallest_broken(problem, torch.tensor([0]), (0.5, 1.5), PGD(steps=5))

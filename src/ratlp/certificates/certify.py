@@ -13,7 +13,7 @@ from ratlp.certificates.attack import smallest_broken
 from ratlp.certificates.certification import AttackRun, Certification
 from ratlp.certificates.checks import check_same, check_samples, clean_logits
 from ratlp.certificates.methods import Method, chosen
-from ratlp.certificates.problem import Bounds, Problem, Space
+from ratlp.certificates.problem import Bounds, NormedSpace, Problem
 from ratlp.certificates.runs import Progress, Runs
 from ratlp.certificates.search import RadiusSearch
 from ratlp.errors import InputError
@@ -112,7 +112,7 @@ def certify(
         True
     """
     model, effort, radii = uncompiled(model), effort or Effort(), _ascending(eps)
-    space, wanted = Space.of(model, layer, norm=norm, bounds=bounds), chosen(methods, norm=norm)
+    space, wanted = NormedSpace.of(model, layer, norm=norm, bounds=bounds), chosen(methods, norm=norm)
     check_samples(x, y, space)
     y = y.to(x.device, torch.int64)
     search = RadiusSearch(tuple(r for r in radii if r > 0), tolerance=effort.tolerance, limit=space.span)

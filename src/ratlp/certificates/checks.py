@@ -5,21 +5,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ratlp.certificates.problem import Space
+from ratlp.certificates.problem import NormedSpace
 from ratlp.errors import BoundError, InputError
 from ratlp.latent.batch import call_model, logits_of
 
 _DTYPES = (torch.float32, torch.float64)
 
 
-def check_samples(x: Tensor, y: Tensor, space: Space) -> None:
+def check_samples(x: Tensor, y: Tensor, space: NormedSpace) -> None:
     """Check inputs and labels against each other and against the bounds.
 
     Raises:
         InputError: They do not fit, or an input is not finite or lies outside the bounds.
 
     Example:
-        >>> space = Space("input", "linf", (0.0, 1.0), is_input=True)
+        >>> space = NormedSpace("input", "linf", (0.0, 1.0), is_input=True)
         >>> check_samples(torch.tensor([[0.5], [3.0]]), torch.tensor([0, 1]), space)
         Traceback (most recent call last):
         ratlp.errors.InputError: inputs must lie within the bounds (0.0, 1.0); found 0.5 to 3: ...

@@ -16,7 +16,7 @@ Bounds = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Space:
+class NormedSpace:
     """Where perturbations live.
 
     Attributes:
@@ -26,7 +26,7 @@ class Space:
         is_input: Whether it is the input that is perturbed.
 
     Example:
-        >>> space = Space.of(nn.Sequential(nn.Linear(2, 3)), "input", norm="linf", bounds=(0, 1))
+        >>> space = NormedSpace.of(nn.Sequential(nn.Linear(2, 3)), "input", norm="linf", bounds=(0, 1))
         >>> space.is_input, space.span
         (True, 1.0)
     """
@@ -37,7 +37,7 @@ class Space:
     is_input: bool
 
     @classmethod
-    def of(cls, model: nn.Module, layer: str, *, norm: Norm, bounds: Bounds | None) -> "Space":
+    def of(cls, model: nn.Module, layer: str, *, norm: Norm, bounds: Bounds | None) -> "NormedSpace":
         """The space of a model's layer, checked.
 
         Raises:
@@ -76,7 +76,7 @@ class Balls:
     cut: Cut
     recording: Recording
     y: Tensor
-    space: Space
+    space: NormedSpace
 
     @property
     def points(self) -> Tensor:
@@ -119,7 +119,7 @@ class Problem:
 
     Example:
         >>> model, x = nn.Sequential(nn.Linear(2, 2), nn.ReLU()).eval(), torch.rand(5, 2)
-        >>> space = Space.of(model, "0", norm="linf", bounds=None)
+        >>> space = NormedSpace.of(model, "0", norm="linf", bounds=None)
         >>> with torch.no_grad():
         ...     problem = Problem(model, x, torch.zeros(5), space, dtype=x.dtype)
         ...     balls = problem.balls(torch.tensor([0, 3]))
@@ -129,7 +129,7 @@ class Problem:
     """
 
     def __init__(
-        self, model: nn.Module, x: Tensor, y: Tensor, space: Space, *, dtype: torch.dtype, batch_size: int = 256
+        self, model: nn.Module, x: Tensor, y: Tensor, space: NormedSpace, *, dtype: torch.dtype, batch_size: int = 256
     ) -> None:
         self.model = model
         self.x = x

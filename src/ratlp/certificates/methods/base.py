@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from ratlp.certificates.problem import Problem, Space
+from ratlp.certificates.problem import NormedSpace, Problem
 from ratlp.certificates.search import RadiusSearch
 
 Found = Iterator[tuple[Tensor, Tensor]]
@@ -35,6 +35,6 @@ class Method(ABC):
             BoundError: An operation has no rule, or an assumption of the method is not met.
         """
 
-    def is_exact(self, space: Space) -> bool:
+    def is_exact(self, space: NormedSpace) -> bool:
         """Whether no method could find larger radii, so that none further is needed."""
         return False

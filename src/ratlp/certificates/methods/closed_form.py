@@ -6,7 +6,7 @@ from ratlp.bounds.lipschitz import linear_head
 from ratlp.certificates.lipschitz import taken_by
 from ratlp.certificates.methods.base import Found, Method
 from ratlp.certificates.methods.lipschitz import up_to
-from ratlp.certificates.problem import Problem, Space
+from ratlp.certificates.problem import NormedSpace, Problem
 from ratlp.certificates.radius import linear_head_radius
 from ratlp.certificates.search import RadiusSearch
 from ratlp.errors import BoundError
@@ -33,7 +33,7 @@ class ClosedForm(Method):
             bias: Tensor | None = head.bias
             yield part, up_to(linear_head_radius(head.weight, bias, z, problem.y[part], norm=space.norm))
 
-    def is_exact(self, space: Space) -> bool:
+    def is_exact(self, space: NormedSpace) -> bool:
         """Exact unless bounds cut the ball."""
         return space.clipping is None
 

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from torch import Tensor
 
 from ratlp.certificates.methods.base import Found, Method
-from ratlp.certificates.problem import Balls, Problem, Space
+from ratlp.certificates.problem import Balls, NormedSpace, Problem
 from ratlp.certificates.search import RadiusSearch
 
 
@@ -27,7 +27,7 @@ class Searched(Method):
             BoundError: The model has an operation without a rule.
         """
 
-    def check(self, space: Space) -> None:
+    def check(self, space: NormedSpace) -> None:
         """Refuse a space that the method does not serve.
 
         Raises:
