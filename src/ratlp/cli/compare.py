@@ -11,57 +11,27 @@ from rich.console import Console
 from ratlp.assessment import assess, differences
 from ratlp.cli.evaluate import common_facts, rich_table, warn, working
 from ratlp.cli.output import OutputFolder
-from ratlp.cli.request import (
-    AttacksOption,
-    BatchSizeOption,
-    BoundsOption,
-    CertifyOption,
-    ChecksOption,
-    DataOption,
-    EpsOption,
-    LabelOption,
-    LatentEpsOption,
-    LayerOption,
-    NormOption,
-    RelativeOption,
-    Request,
-    SamplesOption,
-    SeedOption,
-)
+from ratlp.cli.request import Request, with_request
 from ratlp.cli.subject import Subject, open_subject, short_name
 from ratlp.data import Source, load_source
 from ratlp.errors import InputError
 from ratlp.report.compared import SCHEMA, accuracies_grid, comparison_files, differences_grid
 
 
+@with_request
 def compare_command(
     models: Annotated[list[str], typer.Argument(help="Two or more, each as in ratlp evaluate.")],
-    data: DataOption,
+    *,
     weights: Annotated[
         list[Path] | None, typer.Option(help="A .safetensors file for a factory's model; one for each, in order.")
     ] = None,
-    layer: LayerOption = None,
-    norm: NormOption = "linf",
-    eps: EpsOption = None,
-    latent_eps: LatentEpsOption = None,
-    relative: RelativeOption = False,
-    bounds: BoundsOption = None,
-    samples: SamplesOption = 1000,
-    batch_size: BatchSizeOption = None,
-    attacks: AttacksOption = "quick",
-    checks: ChecksOption = True,
-    certify: CertifyOption = False,
-    seed: SeedOption = 0,
-    label: LabelOption = "label",
+    request: Request,
     out: Annotated[Path | None, typer.Option(help="Folder (default: ratlp-results/compare-MODEL-MODEL).")] = None,
 ) -> None:
     """Evaluate several models on the same samples, under the same attacks, and compare them sample by sample."""
-    request = Request(
-        data, layer, norm, eps, latent_eps, relative, bounds, samples, batch_size, attacks, checks, certify, seed, label
-    )
-    source = load_source(data, label=label)
+    source = load_source(request.data, label=request.label)
     plan = request.plan(source)
-    subjects = _subjects(models, weights or [], source, seed=seed, samples=samples)
+    subjects = _subjects(models, weights or [], source, seed=request.seed, samples=request.samples)
     for subject in subjects.values():
         subject.check(plan)
     default = Path("ratlp-results") / "-".join(["compare", *map(short_name, models)])
@@ -69,7 +39,7 @@ def compare_command(
     facts = {
         "command": request.command("compare", models, weights or []),
         "models": {name: subject.origin for name, subject in subjects.items()},
-        **common_facts(source, seed, plan.settings()),
+        **common_facts(source, request.seed, plan.settings()),
     }
     identity = {name: subject.identity for name, subject in subjects.items()}
     with working(folder, identity, facts) as (journal, watch):

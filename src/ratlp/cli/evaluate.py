@@ -14,23 +14,7 @@ from rich.table import Table
 from ratlp.assessment import Assessment, Journal, Watch, assess, views
 from ratlp.cli.output import OutputFolder
 from ratlp.cli.progress import accuracy_progress
-from ratlp.cli.request import (
-    AttacksOption,
-    BatchSizeOption,
-    BoundsOption,
-    CertifyOption,
-    ChecksOption,
-    DataOption,
-    EpsOption,
-    LabelOption,
-    LatentEpsOption,
-    LayerOption,
-    NormOption,
-    RelativeOption,
-    Request,
-    SamplesOption,
-    SeedOption,
-)
+from ratlp.cli.request import Request, with_request
 from ratlp.cli.subject import open_subject, short_name
 from ratlp.data import Source, load_source
 from ratlp.evaluation.results import SCHEMA
@@ -43,38 +27,24 @@ from ratlp.report.grid import Grid
 UNFINISHED = "unfinished.jsonl"
 
 
+@with_request
 def evaluate_command(
     model: Annotated[str, typer.Argument(help="A .safetensors file by ratlp.save, or package.module:factory.")],
-    data: DataOption,
+    *,
     weights: Annotated[Path | None, typer.Option(help="A .safetensors file for a factory's model.")] = None,
-    layer: LayerOption = None,
-    norm: NormOption = "linf",
-    eps: EpsOption = None,
-    latent_eps: LatentEpsOption = None,
-    relative: RelativeOption = False,
-    bounds: BoundsOption = None,
-    samples: SamplesOption = 1000,
-    batch_size: BatchSizeOption = None,
-    attacks: AttacksOption = "quick",
-    checks: ChecksOption = True,
-    certify: CertifyOption = False,
-    seed: SeedOption = 0,
-    label: LabelOption = "label",
+    request: Request,
     out: Annotated[Path | None, typer.Option(help="Folder (default: ratlp-results/evaluate-MODEL).")] = None,
 ) -> None:
     """Attack a model, and say how robust it is, with what confidence, and whether the numbers can be trusted."""
-    request = Request(
-        data, layer, norm, eps, latent_eps, relative, bounds, samples, batch_size, attacks, checks, certify, seed, label
-    )
-    source = load_source(data, label=label)
+    source = load_source(request.data, label=request.label)
     plan = request.plan(source)
-    subject = open_subject(model, weights, source, seed=seed, samples=samples)
+    subject = open_subject(model, weights, source, seed=request.seed, samples=request.samples)
     subject.check(plan)
     folder = OutputFolder(out or Path("ratlp-results") / f"evaluate-{short_name(model)}", schema=SCHEMA)
     facts = {
         "command": request.command("evaluate", [model], [weights] if weights else []),
         "model": subject.origin,
-        **common_facts(source, seed, plan.settings()),
+        **common_facts(source, request.seed, plan.settings()),
     }
     with working(folder, subject.identity, facts) as (journal, watch):
         found = assess(subject.model, subject.x, subject.y, plan, journal, watch=watch)

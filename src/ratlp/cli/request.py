@@ -1,8 +1,10 @@
 """What `ratlp evaluate` and `ratlp compare` are asked for: options in common, and the plan that they make."""
 
+import inspect
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -14,61 +16,40 @@ from ratlp.errors import InputError
 from ratlp.latent.layers import INPUT
 from ratlp.perturbations import Norm
 
-DataOption = Annotated[
-    str, typer.Option("--data", help="moons, digits, a folder of IDX files, or a .npz, .csv or .parquet file.")
-]
-LayerOption = Annotated[
-    list[str] | None, typer.Option("--layer", help="Also attack the output of this layer; again for several.")
-]
-NormOption = Annotated[str, typer.Option("--norm", help="linf or l2.")]
-EpsOption = Annotated[
-    list[str] | None,
-    typer.Option("--eps", help="Radii such as 0.1,0.05,0.2: all attacks have the first, the curve all (default: 0.1)."),
-]
-LatentEpsOption = Annotated[
-    list[str] | None, typer.Option("--latent-eps", help="Radii at layers (default: those of --eps).")
-]
-RelativeOption = Annotated[
-    bool, typer.Option("--relative", help="Radii at layers are multiples of each latent's root mean square.")
-]
-BoundsOption = Annotated[
-    str | None, typer.Option("--bounds", help="Of the inputs, such as 0,1, or none (default: the data's own).")
-]
-SamplesOption = Annotated[int, typer.Option("--samples", min=1, help="So many of the test part, the first ones.")]
-BatchSizeOption = Annotated[
-    int | None, typer.Option("--batch-size", min=1, help="Samples at once (default: what fits in memory).")
-]
-AttacksOption = Annotated[
-    str,
-    typer.Option(
-        "--attacks",
-        help="quick, full, or names: fgsm, pgd, apgd-ce, apgd-dlr, apgd-t, square, noise, autoattack.",
-    ),
-]
-ChecksOption = Annotated[bool, typer.Option("--checks/--no-checks", help="Look for what would spoil the numbers.")]
-CertifyOption = Annotated[bool, typer.Option("--certify/--no-certify", help="Also prove what no attack can break.")]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of the attacks, and of the data's split.")]
-LabelOption = Annotated[str, typer.Option("--label", help="Label column of a .csv or .parquet file.")]
-
 
 @dataclass(frozen=True)
 class Request:
     """The options in common, as they were given."""
 
-    data: str
-    layer: list[str] | None
-    norm: str
-    eps: list[str] | None
-    latent_eps: list[str] | None
-    relative: bool
-    bounds: str | None
-    samples: int
-    batch_size: int | None
-    attacks: str
-    checks: bool
-    certify: bool
-    seed: int
-    label: str
+    data: Annotated[str, typer.Option(help="moons, digits, a folder of IDX files, or a .npz, .csv or .parquet file.")]
+    layer: Annotated[
+        list[str] | None, typer.Option(help="Also attack the output of this layer; again for several.")
+    ] = None
+    norm: Annotated[str, typer.Option(help="linf or l2.")] = "linf"
+    eps: Annotated[
+        list[str] | None,
+        typer.Option(help="Radii such as 0.1,0.05,0.2: all attacks have the first, the curve all (default: 0.1)."),
+    ] = None
+    latent_eps: Annotated[list[str] | None, typer.Option(help="Radii at layers (default: those of --eps).")] = None
+    relative: Annotated[
+        bool, typer.Option("--relative", help="Radii at layers are multiples of each latent's root mean square.")
+    ] = False
+    bounds: Annotated[
+        str | None, typer.Option(help="Of the inputs, such as 0,1, or none (default: the data's own).")
+    ] = None
+    samples: Annotated[int, typer.Option(min=1, help="So many of the test part, the first ones.")] = 1000
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Samples at once (default: what fits in memory)."),
+    ] = None
+    attacks: Annotated[
+        str,
+        typer.Option(help="quick, full, or names: fgsm, pgd, apgd-ce, apgd-dlr, apgd-t, square, noise, autoattack."),
+    ] = "quick"
+    checks: Annotated[bool, typer.Option(help="Look for what would spoil the numbers.")] = True
+    certify: Annotated[bool, typer.Option(help="Also prove what no attack can break.")] = False
+    seed: Annotated[int, typer.Option(min=0, help="Of the attacks, and of the data's split.")] = 0
+    label: Annotated[str, typer.Option(help="Label column of a .csv or .parquet file.")] = "label"
 
     def plan(self, source: Source) -> Plan:
         """What is to be found out.
@@ -107,6 +88,36 @@ class Request:
         words += ["--relative"] * self.relative
         words += ["--checks" if self.checks else "--no-checks", "--certify" if self.certify else "--no-certify"]
         return shlex.join(words)
+
+
+def with_request(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose parameter `request` stands for the fields of `Request`, each an option of its own.
+
+    What is required comes first, as in every signature.
+
+    Example:
+        >>> @with_request
+        ... def show(model: str, *, request: Request, out: str = "") -> None:
+        ...     print(model, request.data, request.norm)
+        >>> show(model="mlp", data="moons", norm="l2")
+        mlp moons l2
+        >>> list(inspect.signature(show).parameters)[:4]
+        ['model', 'data', 'layer', 'norm']
+    """
+    options = inspect.signature(Request).parameters
+    parameters: list[inspect.Parameter] = []
+    for name, own in inspect.signature(command).parameters.items():
+        parameters += options.values() if name == "request" else [own]
+    parameters.sort(key=lambda parameter: parameter.default is not parameter.empty)
+
+    @wraps(command)
+    def spelled_out(**given: Any) -> None:
+        request = Request(**{name: given.pop(name) for name in options if name in given})
+        command(**given, request=request)
+
+    by_name = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in parameters]
+    spelled_out.__signature__ = inspect.Signature(by_name)  # type: ignore[attr-defined]
+    return spelled_out
 
 
 def numbers(texts: Sequence[str], option: str) -> tuple[float, ...]:
