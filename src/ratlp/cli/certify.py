@@ -1,20 +1,19 @@
 """`ratlp certify`: which samples of a data set no perturbation can turn, and how far from each."""
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast, get_args
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ratlp.attacks import PGD
-from ratlp.certificates import METHODS, Certification, Effort, Step, certify
+from ratlp.certificates import METHODS, Certification, Effort, certify
 from ratlp.certificates.certification import SCHEMA
 from ratlp.cli.output import OutputFolder
+from ratlp.cli.progress import method_progress
 from ratlp.cli.request import numbers
 from ratlp.cli.subject import beside, short_name
 from ratlp.data import load_source
@@ -59,7 +58,7 @@ def certify_command(
     words = [f"--{name}={value}" for name, value in given.items() if value is not None]
     command = shlex.join(["ratlp", "certify", model, f"--data={data}", *words])
     typer.echo(f"Running {command}\n")
-    with _progress(max(radii)) as progress:
+    with method_progress(max(radii)) as progress:
         found = certify(
             loaded.model,
             x,
@@ -83,23 +82,6 @@ def certify_command(
 def _names(texts: Sequence[str] | None) -> list[str] | None:
     """Method names, with commas between them; None for the default."""
     return [name.strip() for text in texts for name in text.split(",")] if texts else None
-
-
-@contextmanager
-def _progress(largest: float) -> Iterator[Callable[[Step], None]]:
-    """A bar on stderr for each method, with the certified accuracy so far; nothing where stderr is no terminal."""
-    console = Console(stderr=True)
-    certified = TextColumn(f"certified at {largest:g}: {{task.fields[certified]:.1f}} %")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), certified)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        tasks: dict[str, Any] = {}
-
-        def tell(step: Step) -> None:
-            if step.method not in tasks:
-                tasks[step.method] = bar.add_task(step.method, total=step.total, certified=0.0)
-            bar.update(tasks[step.method], completed=step.done, certified=100 * step.certified)
-
-        yield tell
 
 
 def _accuracies(found: Certification) -> Table:

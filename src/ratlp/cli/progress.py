@@ -8,34 +8,33 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
+from ratlp.certificates import Step
 from ratlp.evaluation import Progress as Accuracies
 
 
 @contextmanager
 def terminal_progress(description: str, total: int | None = None) -> Iterator[Callable[[], None]]:
-    """A bar on stderr while the block runs; nothing where stderr is not a terminal.
+    """A bar on stderr while the block runs.
 
     Without a total, it only shows that something is going on, and for how long.
     """
-    console = Console(stderr=True)
     counted = () if total is None else (MofNCompleteColumn(), TimeRemainingColumn())
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), *counted)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with _bars(*counted) as bar:
         task = bar.add_task(description, total=total)
         yield lambda: bar.advance(task)
 
 
 @contextmanager
 def accuracy_progress() -> Iterator[Callable[[str], AbstractContextManager[Callable[[Accuracies], None]]]]:
-    """Bars on stderr, one for each stage, with the robust accuracy so far; nothing where stderr is not a terminal."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.fields[robust]}"))
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    """Bars on stderr, one for each stage, with the robust accuracy so far."""
+    with _bars(TextColumn("{task.fields[robust]}")) as bar:
 
         @contextmanager
         def watch(stage: str) -> Iterator[Callable[[Accuracies], None]]:
@@ -51,3 +50,25 @@ def accuracy_progress() -> Iterator[Callable[[str], AbstractContextManager[Calla
             bar.update(task, total=1, completed=1)
 
         yield watch
+
+
+@contextmanager
+def method_progress(largest: float) -> Iterator[Callable[[Step], None]]:
+    """Bars on stderr, one for each method, with the accuracy certified at the largest eps so far."""
+    certified = TextColumn(f"certified at {largest:g}: {{task.fields[certified]:.1f}} %")
+    with _bars(MofNCompleteColumn(), certified) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(step: Step) -> None:
+            if step.method not in tasks:
+                tasks[step.method] = bar.add_task(step.method, total=step.total, certified=0.0)
+            bar.update(tasks[step.method], completed=step.done, certified=100 * step.certified)
+
+        yield tell
+
+
+def _bars(*columns: ProgressColumn) -> Progress:
+    """Bars with their name, the time and these columns; nothing where stderr is not a terminal."""
+    console = Console(stderr=True)
+    common = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    return Progress(*common, *columns, console=console, disable=not console.is_terminal)
