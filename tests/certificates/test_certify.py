@@ -217,6 +217,16 @@ def test_the_model_is_left_as_it_was():
     check()
 
 
+def test_compiled_modules_run_their_own_forward():
+    def refuse(graph, inputs):
+        raise AssertionError("compiled")
+
+    net, (x, y) = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 2)), samples("moons")
+    expected = certify(net, x, y, eps=0.1).radius
+    net[0].compile(backend=refuse)
+    assert torch.equal(certify(net, x, y, eps=0.1).radius, expected)
+
+
 def test_the_models_own_precision_can_be_asked_for():
     found = run("moons", effort=Effort(dtype=None), methods=["interval"])
     assert found.dtype == "float32"

@@ -8,7 +8,6 @@ from torch import nn
 from utils.attacks import few_attacks
 
 from ratlp.evaluation import adversarial_examples, evaluate, minimal_distances, robustness_curve
-from ratlp.evaluation.caller_state import on_loan
 from ratlp.perturbations import LInf
 
 
@@ -64,6 +63,7 @@ RUNS = {
     "latent": lambda model, x, y: evaluate(model, x, y, few_attacks(LInf(0.1), layer="model.1")),
     "curve": lambda model, x, y: robustness_curve(model, x, y, few_attacks(LInf(0.1))[1], [0.1, 0.2]),
     "distance": lambda model, x, y: minimal_distances(model, x, y, few_attacks(LInf(0.1))[1], tolerance=0.05),
+    "in float64": lambda model, x, y: evaluate(model, x, y, few_attacks(LInf(0.1)), dtype=torch.float64),
     "examples": lambda model, x, y: adversarial_examples(model, x, y, few_attacks(LInf(0.1))[2]),
 }
 
@@ -102,15 +102,6 @@ def test_evaluation_mode_is_used(mlp, samples):
     assert evaluate(model.train(), x, y, few_attacks(LInf(0.1))) == evaluate(frozen, x, y, few_attacks(LInf(0.1)))
 
 
-def test_no_weight_takes_a_gradient_meanwhile(mlp):
-    model = mlp(3)
-    with on_loan(model):
-        logits = model(torch.rand(4, 6).requires_grad_())
-        assert logits.requires_grad
-        assert not any(p.requires_grad for p in model.parameters())
-    assert all(p.requires_grad for p in model.parameters())
-
-
 def test_recurrent_nets(samples):
     class Recurrent(nn.Module):
         def __init__(self):
@@ -122,8 +113,4 @@ def test_recurrent_nets(samples):
 
     model = Recurrent()
     x, y = samples(model, shape=(4, 3))
-    enabled = torch.backends.cudnn.enabled
-    with on_loan(model):
-        assert not torch.backends.cudnn.enabled
-    assert torch.backends.cudnn.enabled == enabled
     assert evaluate(model, x, y, few_attacks(LInf(0.5))).worst_case.share < 0.75

@@ -10,9 +10,9 @@ from ratlp.assessment.plan import Plan
 from ratlp.assessment.projection import Plane
 from ratlp.data import Source
 from ratlp.evaluation import Examples, adversarial_examples
-from ratlp.evaluation.caller_state import on_loan
 from ratlp.latent.batch import call_model, logits_of
 from ratlp.latent.layers import INPUT
+from ratlp.latent.on_loan import on_loan
 
 _TICKS = 241
 _DIGITS = (1, 8, 8)

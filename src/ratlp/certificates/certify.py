@@ -2,13 +2,14 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from ratlp.attacks import Maximiser
+from ratlp.attacks import Maximiser, seeded
 from ratlp.certificates.attack import smallest_broken
 from ratlp.certificates.certification import AttackRun, Certification
 from ratlp.certificates.checks import check_same, check_samples, clean_logits
@@ -17,8 +18,8 @@ from ratlp.certificates.problem import Bounds, NormedSpace, Problem
 from ratlp.certificates.runs import Progress, Runs
 from ratlp.certificates.search import RadiusSearch
 from ratlp.errors import InputError
-from ratlp.latent.at_rest import at_rest
-from ratlp.latent.calls import uncompiled
+from ratlp.latent.calls import own_forwards, uncompiled
+from ratlp.latent.on_loan import on_loan
 from ratlp.perturbations import Norm
 
 
@@ -116,13 +117,13 @@ def certify(
     check_samples(x, y, space)
     y = y.to(x.device, torch.int64)
     search = RadiusSearch(tuple(r for r in radii if r > 0), tolerance=effort.tolerance, limit=space.span)
-    with torch.no_grad(), at_rest(model, x):
+    with _quiet(model, x):
         logits = clean_logits(model, x, y, batch_size=effort.batch_size)
         correct = (logits.argmax(1) == y).cpu()
         problem = Problem(model, x, y, space, dtype=x.dtype, batch_size=effort.batch_size)
         attacked = None if attack is None else _attacked(problem, correct, radii, attack)
     dtype = effort.dtype or logits.dtype
-    with torch.no_grad(), at_rest(model, x, dtype=dtype):
+    with _quiet(model, x, dtype=dtype):
         first = slice(effort.batch_size)
         check_same(model, x[first].to(dtype), logits[first])
         problem = Problem(model, x, y, space, dtype=dtype, batch_size=effort.batch_size)
@@ -139,6 +140,13 @@ def certify(
         methods=runs,
         attack=attacked,
     )
+
+
+@contextmanager
+def _quiet(model: nn.Module, x: Tensor, *, dtype: torch.dtype | None = None) -> Iterator[None]:
+    """While open, the model is on loan, runs no compiled code, and draws without a trace."""
+    with torch.no_grad(), on_loan(model, dtype=dtype), own_forwards(model), seeded(0, x):
+        yield
 
 
 def _ascending(eps: float | Sequence[float]) -> tuple[float, ...]:

@@ -41,7 +41,7 @@ def check_samples(x: Tensor, y: Tensor, space: NormedSpace) -> None:
 
 
 def clean_logits(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int) -> Tensor:
-    """The logits of every sample, by a model at rest; `[n, classes]`.
+    """The logits of every sample, by a model on loan; `[n, classes]`.
 
     Raises:
         InputError: The model does not run on the inputs, its logits are not finite or not `[n, classes]`, or a label
@@ -75,7 +75,7 @@ def clean_logits(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int) -> 
 
 
 def check_same(model: nn.Module, x: Tensor, expected: Tensor) -> None:
-    """Check that a model at rest in the precision of `x` computes what it computes in its own.
+    """Check that a model on loan in the precision of `x` computes what it computes in its own.
 
     Raises:
         InputError: It does not.

@@ -107,10 +107,10 @@ class Balls:
 
 
 class Problem:
-    """Samples with their labels, and the balls around them in one space. Used while the model is at rest.
+    """Samples with their labels, and the balls around them in one space. Used while the model is on loan.
 
     Args:
-        model: At rest (`ratlp.latent.at_rest`), computing in `dtype`.
+        model: On loan (`ratlp.latent.on_loan`), computing in `dtype`.
         x: `[n, *input]`.
         y: `[n]`.
         space: Where perturbations live.

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from ratlp.assessment import Plan
 from ratlp.data import Source
 from ratlp.errors import InputError, RatlpError
-from ratlp.evaluation.caller_state import on_loan
 from ratlp.evaluation.inputs import check_inputs
 from ratlp.evaluation.network import model_logits
 from ratlp.evaluation.records import digest
 from ratlp.latent.batch import call_model
 from ratlp.latent.layers import Layer
+from ratlp.latent.on_loan import on_loan
 from ratlp.models import load_model
 
 

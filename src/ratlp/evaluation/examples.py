@@ -9,11 +9,11 @@ from ratlp.attacks import seeded
 from ratlp.evaluation.attack import Attack
 from ratlp.evaluation.attacking import find
 from ratlp.evaluation.batches import find_batch_size, halving
-from ratlp.evaluation.caller_state import on_loan
 from ratlp.evaluation.clean import clean_pass
 from ratlp.evaluation.inputs import check_inputs, near, rows_of
 from ratlp.evaluation.spaces import Spaces
 from ratlp.evaluation.work import Subject, seed_of
+from ratlp.latent.on_loan import on_loan
 
 
 class Examples(NamedTuple):

@@ -1,6 +1,5 @@
 """From samples and tasks to their values: what all evaluations have in common."""
 
-import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
@@ -11,13 +10,13 @@ from torch import Tensor, nn
 from ratlp.attacks import seeded
 from ratlp.errors import InputError
 from ratlp.evaluation.batches import find_batch_size
-from ratlp.evaluation.caller_state import on_loan
 from ratlp.evaluation.clean import Clean, clean_pass
 from ratlp.evaluation.inputs import near
 from ratlp.evaluation.records import Done, Record, digest
 from ratlp.evaluation.spaces import Spaces
 from ratlp.evaluation.tally import Progress, Tally
 from ratlp.evaluation.work import Subject, Task, Work
+from ratlp.latent.on_loan import on_loan
 from ratlp.latent.trees import map_tensors
 
 
@@ -27,7 +26,7 @@ class Options(TypedDict, total=False):
     Attributes:
         batch_size: Samples at once; found by `find_batch_size` unless given, and halved where memory runs out.
         seed: Of all random draws; 0 unless given.
-        dtype: Evaluate a copy of the model in this type, such as torch.float64; as it is unless given.
+        dtype: Evaluate the model in this type, such as torch.float64; as it is unless given.
         done: Records of an evaluation that was cut off. What they hold is not run again, and the result is that of
             an evaluation that was not cut off.
         record: Called with a `Record` whenever a batch has been attacked.
@@ -94,12 +93,11 @@ class Session:
             InputError: Logits, labels or records break a rule.
             LayerError: A layer cannot serve as a latent.
         """
-        if self.dtype is not None:
-            model, x = copy.deepcopy(model).to(self.dtype), _in_type(x, self.dtype)
+        x = x if self.dtype is None else _in_type(x, self.dtype)
         settings = {"tasks": [task.spec for task in tasks], "seed": self.seed, "cascade": self.cascade}
-        run = digest(model, (x, y), settings)
-        done = Done(self.done, run)
-        with on_loan(model), seeded(self.seed, near(model, x)):
+        with on_loan(model, dtype=self.dtype), seeded(self.seed, near(model, x)):
+            run = digest(model, (x, y), settings)
+            done = Done(self.done, run)
             size = self._size(model, x, done)
             spaces = Spaces(model)
             clean = clean_pass(spaces, x, y, [task.layer for task in tasks], size=size)

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from ratlp.attacks import seeded
 from ratlp.evaluation.attack import Attack
-from ratlp.evaluation.caller_state import on_loan
 from ratlp.evaluation.checks.base import SelfCheck
 from ratlp.evaluation.checks.batch_mates import BatchMates
 from ratlp.evaluation.checks.black_box import BlackBox
@@ -28,6 +27,7 @@ from ratlp.evaluation.checks.unbounded import Unbounded
 from ratlp.evaluation.checks.zero_gradients import ZeroGradients
 from ratlp.evaluation.inputs import check_inputs
 from ratlp.evaluation.results import Check
+from ratlp.latent.on_loan import on_loan
 from ratlp.latent.trees import tensors
 
 

@@ -5,7 +5,6 @@ from torch import Tensor, nn
 
 from ratlp.attacks import PGD, InnerProblem, seeded
 from ratlp.errors import InputError
-from ratlp.evaluation.caller_state import on_loan
 from ratlp.evaluation.checks.base import SelfCheck
 from ratlp.evaluation.checks.case import Case
 from ratlp.evaluation.checks.evidence import NOISE
@@ -13,6 +12,7 @@ from ratlp.evaluation.checks.outcome import Measured
 from ratlp.evaluation.checks.surrogate import imitate
 from ratlp.evaluation.spaces import InputSpace, Space
 from ratlp.latent.layers import INPUT
+from ratlp.latent.on_loan import on_loan
 from ratlp.losses import log_odds
 
 _STEPS = 20

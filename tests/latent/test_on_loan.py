@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from ratlp.latent.at_rest import at_rest
+from ratlp.latent.on_loan import on_loan
 
 
 def made():
@@ -37,15 +37,15 @@ def test_all_is_as_before(dtype, raises):
     model, x = made(), torch.randn(6, 3)
     before = state(model)
     try:
-        with at_rest(model, x, dtype=dtype):
+        with on_loan(model, dtype=dtype):
             logits = model(x.to(dtype or x.dtype))
+            assert logits.dtype is (dtype or x.dtype)
             assert not logits.requires_grad
             assert not any(module.training for module in model.modules())
             assert model[4].weight is model[3].weight
             for module in model.modules():
                 for name, buffer in module.named_buffers(recurse=False):
                     setattr(module, name, buffer + 1)
-            torch.rand(3)
             if raises:
                 raise RuntimeError
     except RuntimeError:
@@ -58,16 +58,43 @@ def test_it_computes_what_a_copy_in_that_precision_computes():
 
     model, x = made(), torch.randn(6, 3, dtype=torch.float64)
     expected = copy.deepcopy(model).double().eval()(x)
-    with at_rest(model, x, dtype=torch.float64):
+    with on_loan(model, dtype=torch.float64):
         assert torch.equal(model(x), expected)
 
 
-def test_compiled_modules_run_their_own_forward():
-    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
-    model[0].compile(backend="eager")
-    called = []
-    compiled = model[0]._compiled_call_impl
-    model[0]._compiled_call_impl = lambda *args, **kwargs: called.append(1) or compiled(*args, **kwargs)
-    with at_rest(model, torch.zeros(1)):
-        model(torch.zeros(1, 2))
-    assert not called
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.head = nn.LSTM(3, 8, batch_first=True), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.head(self.lstm(x)[0][:, -1])
+
+
+def test_recurrent_nets():
+    model, x, enabled = Recurrent(), torch.randn(2, 4, 3), torch.backends.cudnn.enabled
+    expected = model(x).double()
+    with on_loan(model, dtype=torch.float64):
+        assert not torch.backends.cudnn.enabled
+        assert torch.allclose(model(x.double()), expected, atol=1e-5)
+    assert torch.backends.cudnn.enabled == enabled
+    assert torch.equal(model(x).double(), expected)
+
+
+@pytest.mark.parametrize("dtype", [None, torch.float64])
+def test_no_weight_takes_a_gradient_meanwhile(dtype):
+    model = nn.Linear(3, 2)
+    with on_loan(model, dtype=dtype):
+        logits = model(torch.rand(4, 3, dtype=dtype).requires_grad_())
+        assert logits.requires_grad
+        assert not any(p.requires_grad for p in model.parameters())
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_a_graph_from_before_is_still_good():
+    model, x = made(), torch.randn(6, 3)
+    loss, parameters = model(x).square().sum(), list(model.parameters())
+    expected = torch.autograd.grad(loss, parameters, retain_graph=True)
+    with on_loan(model, dtype=torch.float64):
+        model(x.double())
+    assert all(map(torch.equal, torch.autograd.grad(loss, parameters), expected))
