@@ -10,7 +10,7 @@ SOURCE = TESTS.parent / "src" / "ratlp"
 LAYERS = [
     {"errors", "optional", "proportions"},
     {"perturbations", "latent", "losses"},
-    {"attacks", "bounds"},
+    {"attacks", "bounds", "classification"},
     {"objective", "certificates", "evaluation"},
     {"data", "models"},
     {"experiments", "assessment"},

@@ -24,11 +24,11 @@ X, Y = torch.rand(4, 2), torch.tensor([0, 1, 0, 1])
         ({"bounds": (1, 0)}, InputError, "low < high"),
         ({"bounds": (0, 0.5)}, InputError, r"within the bounds \(0.0, 0.5\); found"),
         ({"x": X.int()}, InputError, "float32 or float64 tensor"),
-        ({"x": X[:3]}, InputError, "for each of the 3 samples"),
+        ({"x": X[:3]}, InputError, "inputs and labels must be of one length"),
         ({"x": X / 0}, InputError, "inputs must be finite"),
-        ({"x": torch.rand(4, 5)}, InputError, r"must run on the data; found that inputs \[4, 5\]"),
-        ({"y": Y.float()}, InputError, "class index"),
-        ({"y": Y + 25}, InputError, "classes of the model, 0 to 2; found 25 to 26"),
+        ({"x": torch.rand(4, 5)}, InputError, r"must take the data; found that inputs of shape \(4, 5\)"),
+        ({"y": Y.float()}, InputError, "class indices; found torch.float32"),
+        ({"y": Y + 25}, InputError, "labels must be in 0..2, as there are 3 logits; found 25..26"),
     ],
 )
 def test_what_does_not_fit(options, error, message):
@@ -41,7 +41,7 @@ def test_what_does_not_fit(options, error, message):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (nn.Flatten(0), r"logits \[batch, classes\] with 2 classes or more; found shape \(8,\)"),
+        (nn.Flatten(0), r"logits \[batch, classes\] with at least 2 classes; found shape \(8,\)"),
         (nn.Linear(2, 1), "write a binary classifier's single logit s as"),
     ],
 )
@@ -53,7 +53,7 @@ def test_logits_of_another_shape(model, message):
 def test_logits_that_are_nan():
     net = nn.Linear(2, 2)
     net.weight.data[0, 0] = math.nan
-    with pytest.raises(InputError, match="logits must be finite; found inf or nan for sample 0"):
+    with pytest.raises(InputError, match="logits must be finite; found 4 NaN and 0 infinite of 8 values"):
         certify(net, X, Y, eps=0.1)
 
 

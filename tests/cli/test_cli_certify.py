@@ -109,7 +109,7 @@ def test_l2_and_a_layer(digits, tmp_path):
         (["--seed", "-1"], "--seed"),
         (["--tolerance", "-1"], "tolerance must be >= 0"),
         (["--weights", "other.safetensors"], "weights must go with a factory"),
-        (["--data", "moons"], "the model must run on the data"),
+        (["--data", "moons"], "an input must have the 1 x 8 x 8 values that the net was built for"),
         (["--data", "nowhere"], "found 'nowhere'"),
     ],
 )
@@ -137,7 +137,7 @@ def test_more_classes_in_the_data_than_in_the_model(tmp_path, capsys):
     ratlp.save(small_cnn((1, 8, 8), classes=10), path)
     np.savez(data, x=np.random.default_rng(0).random((260, 64)), y=np.arange(260) % 26)
     assert run(path, "--data", data, "--out", tmp_path / "out") == 2
-    assert "classes of the model, 0 to 9; found 0 to 25" in capsys.readouterr().err
+    assert "labels must be in 0..9, as there are 10 logits; found 0..25" in capsys.readouterr().err
 
 
 def test_nan_in_the_weights(tmp_path, capsys):

@@ -24,7 +24,10 @@ def here(tmp_path, monkeypatch):
         ("nan_later", "logits must be finite"),
         ("nan_attacked", "logits must be finite"),
         ("two_classes", "labels must be in 0..1, as there are 2 logits; found 0..2"),
-        ("other_features", "the model must take the data, inputs of shape (2, 3); found RuntimeError"),
+        (
+            "other_features",
+            "the model must take the data; found that inputs of shape (2, 3) and torch.float32 raise RuntimeError",
+        ),
     ],
 )
 def test_a_bad_model_is_one_line_and_exit_code_2(here, tmp_path, capsys, model, message):

@@ -68,7 +68,7 @@ def test_nan_that_appears_under_attack_only():
         (torch.rand(2, 4), torch.tensor([0.0, 1.0]), "int64 tensor .* found torch.float32"),
         (torch.rand(2, 4), torch.tensor([[0], [1]]), r"found torch.int64 of shape \(2, 1\)"),
         (torch.rand(2, 4), [0, 1], "found list"),
-        (torch.rand(0, 4), torch.zeros(0).long(), "needs samples; found none"),
+        (torch.rand(0, 4), torch.zeros(0).long(), "one sample or more is needed; found none"),
         (torch.tensor([[torch.nan, 0.0, 0.0, torch.inf]]), torch.tensor([0]), "found 2 NaN or infinite of 4 values"),
         ([[0.0]], torch.tensor([0]), "inputs must be a tensor, or a tuple or mapping of tensors; found list"),
         (torch.rand(2, 4), torch.tensor([0, 3]), r"labels must be in 0..2, as there are 3 logits; found 0..3"),

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ratlp.attacks import Maximiser, seeded
 from ratlp.certificates.attack import smallest_broken
 from ratlp.certificates.certification import AttackRun, Certification
-from ratlp.certificates.checks import check_same, check_samples, clean_logits
+from ratlp.certificates.checks import check_inputs, check_same, clean_logits
 from ratlp.certificates.methods import Method, chosen
 from ratlp.certificates.problem import Bounds, NormedSpace, Problem
 from ratlp.certificates.runs import Progress, Runs
@@ -84,7 +84,7 @@ def certify(
     Args:
         model: A classifier of one input tensor.
         x: `[n, *input]`, float32 or float64, on the model's device.
-        y: `[n]`, the labels.
+        y: `[n]`, the labels, int64.
         eps: Radii at which certified accuracy is wanted; finite and >= 0.
         layer: Whose output is perturbed, as in `RATLP`, or "input".
         norm: Of perturbations: "linf", or "l2", which "interval" does not serve.
@@ -114,8 +114,8 @@ def certify(
     """
     model, effort, radii = uncompiled(model), effort or Effort(), _ascending(eps)
     space, wanted = NormedSpace.of(model, layer, norm=norm, bounds=bounds), chosen(methods, norm=norm)
-    check_samples(x, y, space)
-    y = y.to(x.device, torch.int64)
+    check_inputs(x, y, space)
+    y = y.to(x.device)
     search = RadiusSearch(tuple(r for r in radii if r > 0), tolerance=effort.tolerance, limit=space.span)
     with _quiet(model, x):
         logits = clean_logits(model, x, y, batch_size=effort.batch_size)

@@ -10,12 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from ratlp.assessment import Plan
+from ratlp.classification import first_logits
 from ratlp.data import Source
-from ratlp.errors import InputError, RatlpError
 from ratlp.evaluation.inputs import check_inputs
-from ratlp.evaluation.network import model_logits
 from ratlp.evaluation.records import digest
-from ratlp.latent.batch import call_model
 from ratlp.latent.layers import Layer
 from ratlp.latent.on_loan import on_loan
 from ratlp.models import load_model
@@ -45,26 +43,25 @@ class Subject:
         """Refuse, before any work is done, what the plan's attacks would refuse.
 
         Raises:
-            InputError: Logits are not as they must be, or inputs lie outside the bounds.
+            InputError: Inputs lie outside the bounds.
             LayerError: There is no such layer.
         """
         check_inputs(self.x, self.y, plan.suite())
         for layer in plan.budgets:
             Layer.find(self.model, layer)
-        with torch.no_grad(), on_loan(self.model):
-            model_logits(self.model, self.x[:2], n=len(self.x[:2]))
 
 
 def open_subject(model: str, weights: Path | None, source: Source, *, seed: int, samples: int | None) -> Subject:
     """Load a model and the first samples of the data's test part, and see that they go together.
 
     Raises:
-        InputError: The model or its weights are refused, or it does not take the data.
+        InputError: The model or its weights are refused, or it does not take the data, or gives no logits.
     """
     loaded = load_model(model, weights=weights)
     split = source.draw(seed)
     x, y = beside(loaded.model, split.x_test[:samples], split.y_test[:samples])
-    _check_taken(loaded.model, x)
+    with torch.no_grad(), on_loan(loaded.model):
+        first_logits(loaded.model, x[:2])
     identity = {
         "model": digest(loaded.model, (), {}),
         "code": _files_digest(model, weights),
@@ -92,20 +89,6 @@ def beside(model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """
     first = next((p for p in model.parameters() if p.dtype in (torch.float32, torch.float64)), x)
     return x.to(first), y.to(first.device)
-
-
-def _check_taken(model: nn.Module, x: Tensor) -> None:
-    try:
-        with torch.no_grad(), on_loan(model):
-            call_model(model, x[:2])
-    except RatlpError:
-        raise
-    except Exception as error:
-        text = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"the model must take the data, inputs of shape {tuple(x[:2].shape)}; found {type(error).__name__} "
-            f"({text}): give data of the shape that it was made for"
-        ) from error
 
 
 def _files_digest(model: str, weights: Path | None) -> str:

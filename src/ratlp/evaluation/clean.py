@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ratlp.classification import check_labels_in_range, model_logits
 from ratlp.evaluation.batches import halving
-from ratlp.evaluation.inputs import check_labels_in_range, near, rows_of
-from ratlp.evaluation.network import model_logits
+from ratlp.evaluation.inputs import near, rows_of
 from ratlp.evaluation.spaces import Spaces
 from ratlp.latent.layers import INPUT
 from ratlp.perturbations.scale import rms_per_sample

@@ -1,4 +1,4 @@
-"""What samples must be, said once before anything is attacked."""
+"""What samples must be before anything is attacked, and how they are parted."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ratlp.classification import check_samples, check_within
 from ratlp.errors import InputError
 from ratlp.evaluation.attack import Attack
 from ratlp.latent.batch import first_input
@@ -34,7 +35,7 @@ def check_inputs(x: Any, y: Any, attacks: Sequence[Attack]) -> None:
         Traceback (most recent call last):
         ratlp.errors.InputError: inputs must lie within the bounds of attack 'fgsm'; found 1 of 2 values ...
     """
-    _check_samples(x, y)
+    check_samples(x, y)
     names = [attack.name for attack in attacks]
     if not names or len(set(names)) < len(names):
         raise InputError(f"attacks must be one or more, each with a name of its own; found {names}")
@@ -42,52 +43,7 @@ def check_inputs(x: Any, y: Any, attacks: Sequence[Attack]) -> None:
     for attack in attacks:
         bounds = getattr(attack.perturbation, "bounds", None)
         if attack.space == "input" and bounds is not None and found is not None:
-            _check_within(found, bounds, attack.name)
-
-
-def check_labels_in_range(y: Tensor, classes: int) -> None:
-    """Check labels against the number of logits.
-
-    Raises:
-        InputError: A label has no logit.
-
-    Example:
-        >>> check_labels_in_range(torch.tensor([0, 2]), 3)
-    """
-    low, high = int(y.min()), int(y.max())
-    if not 0 <= low <= high < classes:
-        raise InputError(f"labels must be in 0..{classes - 1}, as there are {classes} logits; found {low}..{high}")
-
-
-def _check_samples(x: Any, y: Any) -> None:
-    if not isinstance(y, Tensor) or y.dim() != 1 or y.dtype is not torch.int64:
-        found = f"{y.dtype} of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
-        raise InputError(f"labels must be an int64 tensor [n], class indices; found {found}")
-    if len(y) == 0:
-        raise InputError("an evaluation needs samples; found none")
-    parts = list(tensors(x))
-    if not parts:
-        raise InputError(f"inputs must be a tensor, or a tuple or mapping of tensors; found {type(x).__name__}")
-    for part in parts:
-        if part.dim() == 0 or len(part) != len(y):
-            raise InputError(
-                f"inputs and labels must be of one length; found inputs of shape {tuple(part.shape)} "
-                f"and {len(y)} labels"
-            )
-        if part.is_floating_point() and not bool(torch.isfinite(part).all()):
-            wrong = int((~torch.isfinite(part)).sum())
-            raise InputError(f"inputs must be finite; found {wrong} NaN or infinite of {part.numel()} values")
-
-
-def _check_within(x: Tensor, bounds: tuple[float | Tensor, float | Tensor], name: str) -> None:
-    low, high = (torch.as_tensor(bound).to(x) for bound in bounds)
-    outside = (x < low) | (x > high)
-    if bool(outside.any()):
-        raise InputError(
-            f"inputs must lie within the bounds of attack {name!r}; found {int(outside.sum())} of {x.numel()} values "
-            f"outside, from {float(x.min()):g} to {float(x.max()):g}: state the bounds in the units of the inputs "
-            "(those of normalised inputs are normalised too), or give none"
-        )
+            check_within(found, bounds, named=f"the bounds of attack {attack.name!r}")
 
 
 def near(model: nn.Module, x: Any) -> Tensor:

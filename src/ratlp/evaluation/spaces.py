@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from ratlp.attacks import Deltas
+from ratlp.classification import checked_logits, model_logits
 from ratlp.errors import InputError
-from ratlp.evaluation.network import Passes, checked_logits, model_logits
+from ratlp.evaluation.passes import Passes
 from ratlp.latent import Cut, Recording
 from ratlp.latent.batch import described, first_input
 from ratlp.latent.layers import INPUT

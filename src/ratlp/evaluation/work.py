@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ratlp.evaluation.batches import halving
 from ratlp.evaluation.inputs import near, rows_of
-from ratlp.evaluation.network import Passes
+from ratlp.evaluation.passes import Passes
 from ratlp.evaluation.records import Done, Record, Value
 from ratlp.evaluation.spaces import Space, Spaces
 

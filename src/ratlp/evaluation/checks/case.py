@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from ratlp.attacks import FGSM, Noise, Square, seeded
+from ratlp.classification import check_labels_in_range, model_logits
 from ratlp.evaluation.attack import Attack
 from ratlp.evaluation.attacking import find
 from ratlp.evaluation.batches import find_batch_size
 from ratlp.evaluation.checks.evidence import beyond_rounding, difference
 from ratlp.evaluation.checks.outcome import NotRun
-from ratlp.evaluation.inputs import check_labels_in_range, rows_of
-from ratlp.evaluation.network import model_logits
+from ratlp.evaluation.inputs import rows_of
 from ratlp.evaluation.spaces import Space, Spaces
 from ratlp.latent.trees import tensors
 from ratlp.perturbations import PerturbationSet

@@ -1,0 +1,72 @@
+"""The same fault has the same words, whether a model is to be certified or attacked."""
+
+import pytest
+import torch
+from torch import nn
+
+from ratlp.attacks import FGSM
+from ratlp.certificates import certify
+from ratlp.classification import check_samples, check_within, first_logits
+from ratlp.errors import InputError
+from ratlp.evaluation import Attack, evaluate
+from ratlp.perturbations import LInf
+
+X, Y = torch.rand(4, 2), torch.tensor([0, 1, 2, 0])
+
+
+class Gives(nn.Module):
+    def __init__(self, change):
+        super().__init__()
+        self.linear, self.change = nn.Linear(2, 3), change
+
+    def forward(self, x):
+        return self.change(self.linear(x))
+
+
+def words_of(run):
+    with pytest.raises(InputError) as caught:
+        run()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "x", "y"),
+    [
+        (nn.Linear(2, 3), X[:3], Y),
+        (nn.Linear(2, 3), X[:0], Y[:0]),
+        (nn.Linear(2, 3), X / 0, Y),
+        (nn.Linear(2, 3), X, Y.float()),
+        (nn.Linear(2, 3), X, Y.tolist()),
+        (nn.Linear(2, 3), X, Y + 25),
+        (nn.Linear(2, 1), X, Y),
+        (Gives(lambda logits: logits[0]), X, Y),
+        (Gives(lambda logits: logits / 0), X, Y),
+        (Gives(lambda logits: logits.long()), X, Y),
+        (Gives(lambda logits: "logits"), X, Y),
+    ],
+)
+def test_certificates_and_evaluations_say_the_same(model, x, y):
+    attack = Attack("fgsm", FGSM(), LInf(0.1))
+    assert words_of(lambda: certify(model, x, y, eps=0.1)) == words_of(lambda: evaluate(model, x, y, [attack]))
+
+
+def test_trees_are_looked_at_whole():
+    check_samples({"ids": torch.zeros(4, 3).long(), "x": (X,)}, Y)
+    with pytest.raises(InputError, match=r"found inputs of shape \(3, 2\) and 4 labels"):
+        check_samples({"ids": torch.zeros(4, 3).long(), "x": (X[:3],)}, Y)
+
+
+def test_each_feature_has_its_own_bounds():
+    x = torch.tensor([[0.5, 50.0], [1.0, 100.0]])
+    check_within(x, (0, torch.tensor([1.0, 100.0])), named="the bounds")
+    with pytest.raises(InputError, match=r"within the bounds; found 1 of 4 values outside, from 0.5 to 100"):
+        check_within(x, (0, torch.tensor([1.0, 99.0])), named="the bounds")
+
+
+def test_what_a_model_says_of_other_data_is_kept_short():
+    def refuse(logits):
+        raise AssertionError("long " * 100)
+
+    words = words_of(lambda: first_logits(Gives(refuse), X))
+    assert words.startswith("the model must take the data; found that inputs of shape (4, 2) and torch.float32 raise")
+    assert len(words) < 400
