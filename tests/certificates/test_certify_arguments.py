@@ -22,6 +22,11 @@ X, Y = torch.rand(4, 2), torch.tensor([0, 1, 0, 1])
         ({"methods": []}, InputError, "one or more different ones"),
         ({"methods": ["linear", "linear"]}, InputError, "one or more different ones"),
         ({"bounds": (1, 0)}, InputError, "low < high"),
+        (
+            {"bounds": (0, torch.tensor([1.0, 2.0]))},
+            InputError,
+            r"two numbers, the same for all features; found 0 and a tensor of shape \(2,\): scale the features",
+        ),
         ({"bounds": (0, 0.5)}, InputError, r"within the bounds \(0.0, 0.5\); found"),
         ({"x": X.int()}, InputError, "float32 or float64 tensor"),
         ({"x": X[:3]}, InputError, "inputs and labels must be of one length"),

@@ -88,7 +88,7 @@ def certify(
         eps: Radii at which certified accuracy is wanted; finite and >= 0.
         layer: Whose output is perturbed, as in `RATLP`, or "input".
         norm: Of perturbations: "linf", or "l2", which "interval" does not serve.
-        bounds: `(low, high)` of the input, such as (0, 1) for pixels: perturbed inputs stay within.
+        bounds: `(low, high)` of the input, two numbers such as (0, 1) for pixels: perturbed inputs stay within.
         methods: Of "closed-form", "lipschitz", "interval", "linear"; or methods of the caller's own. All that serve
             the norm where not given.
         attack: Also run at each eps, in the same space; a certificate that it breaks is an error. Such as

@@ -41,15 +41,12 @@ class NormedSpace:
         """The space of a model's layer, checked.
 
         Raises:
-            InputError: The norm is unknown, or the bounds are no increasing pair.
+            InputError: The norm is unknown, or the bounds are no increasing pair of numbers.
             LayerError: The layer is unknown; the message lists the names that come near.
         """
         check_norm(norm)
-        if bounds is not None:
-            if not (len(bounds) == 2 and -math.inf < bounds[0] < bounds[1] < math.inf):
-                raise InputError(f"bounds must be (low, high), finite, with low < high; found {bounds}")
-            bounds = float(bounds[0]), float(bounds[1])
-        return cls(layer, norm, bounds, is_input=Layer.find(model, layer).module is None)
+        checked = None if bounds is None else _checked(bounds)
+        return cls(layer, norm, checked, is_input=Layer.find(model, layer).module is None)
 
     @property
     def clipping(self) -> Bounds | None:
@@ -148,3 +145,18 @@ class Problem:
                 f"{tuple(recording.latent.shape)} for {len(rows)} samples: choose another layer"
             )
         return Balls(self._cut, recording, self.y[rows], self.space)
+
+
+def _checked(bounds: Bounds) -> Bounds:
+    if any(isinstance(bound, Tensor) and bound.dim() > 0 for bound in bounds):
+        raise InputError(
+            f"bounds of a certificate must be two numbers, the same for all features; found "
+            f"{' and '.join(map(_shown, bounds))}: scale the features to one range, in which one eps suits them all"
+        )
+    if not (len(bounds) == 2 and -math.inf < bounds[0] < bounds[1] < math.inf):
+        raise InputError(f"bounds must be (low, high), finite, with low < high; found {bounds}")
+    return float(bounds[0]), float(bounds[1])
+
+
+def _shown(bound: float | Tensor) -> str:
+    return f"a tensor of shape {tuple(bound.shape)}" if isinstance(bound, Tensor) else f"{bound:g}"
