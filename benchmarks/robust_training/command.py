@@ -18,7 +18,7 @@ from robust_training.folder import Folder
 from robust_training.nets import NETS
 from robust_training.plot import plot
 from robust_training.recipes import EPS, METHODS, Recipe
-from robust_training.results import Row, table
+from robust_training.results import Row, Trial, table
 from robust_training.stages import Plan, name_of, trainings
 from robust_training.timing import time_ratios
 from robust_training.training import BATCH, DECAY_FROM, LR
@@ -42,23 +42,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     epochs = options.epochs or (10 if len(data.train[1]) >= LARGE else 100)
     plans = [Plan(net, data, tuple(options.methods), epochs, options.seeds, tune=options.tune) for net in options.nets]
     folder.claim({"data": data.name, "epochs": epochs, "attack_samples": options.attack_samples})
-    rows = [row for plan in plans for row in _rows(plan, folder, options)]
-    text = table(rows)
+    found = [_work(plan, folder, options) for plan in plans]
+    rows, trials = ([one for part in parts for one in part] for parts in zip(*found, strict=True))
+    text = table(rows, trials)
     print(text)
     folder.write("results.json", [row.to_dict() for row in rows])
+    folder.write("settings.json", [asdict(trial) for trial in trials])
     folder.write("meta.json", _meta(given, options, epochs))
     folder.write_bytes("table.txt", text.encode())
     for name, content in plot(rows, data=data.name).items():
         folder.write_bytes(name, content)
 
 
-def _rows(plan: Plan, folder: Folder, options: argparse.Namespace) -> list[Row]:
-    trained = []
-    for recipe, seed, chosen in trainings(plan, folder, say=_say):
-        trained.append((recipe, seed, chosen))
-        _evaluate(plan, recipe, seed, folder, options.attack_samples)
-    ratios = _ratios(plan, [recipe for recipe, seed, _ in trained if seed == 0], folder, options.rounds)
-    return [_row(plan, recipe, seed, chosen, folder, ratios) for recipe, seed, chosen in trained]
+def _work(plan: Plan, folder: Folder, options: argparse.Namespace) -> tuple[list[Row], list[Trial]]:
+    """Train every setting; evaluate, on the test part, those alone that validation chooses."""
+    chosen, trials = [], []
+    for recipe, seed, is_chosen in trainings(plan, folder, say=_say):
+        if seed == 0:
+            trials.append(_trial(plan, recipe, is_chosen, folder))
+        if is_chosen:
+            chosen.append((recipe, seed))
+            _evaluate(plan, recipe, seed, folder, options.attack_samples)
+    ratios = _ratios(plan, [recipe for recipe, _ in chosen], folder, options.rounds)
+    return [_row(plan, recipe, seed, folder, ratios) for recipe, seed in chosen], trials
+
+
+def _trial(plan: Plan, recipe: Recipe, chosen: bool, folder: Folder) -> Trial:
+    run = folder.read(f"runs/{name_of(plan, recipe, 0)}.json")
+    return Trial(
+        plan.net, recipe.method, recipe.layer, recipe.setting, round(run["clean"], 3), round(run["attacked"], 3), chosen
+    )
 
 
 def _evaluate(plan: Plan, recipe: Recipe, seed: int, folder: Folder, attack_samples: int) -> None:
@@ -79,9 +92,7 @@ def _ratios(plan: Plan, recipes: list[Recipe], folder: Folder, rounds: int) -> d
     return kept
 
 
-def _row(
-    plan: Plan, recipe: Recipe, seed: int, chosen: bool, folder: Folder, ratios: dict[str, dict[str, float]]
-) -> Row:
+def _row(plan: Plan, recipe: Recipe, seed: int, folder: Folder, ratios: dict[str, dict[str, float]]) -> Row:
     name = name_of(plan, recipe, seed)
     run = folder.read(f"runs/{name}.json")
     return Row(
@@ -92,7 +103,6 @@ def _row(
         time_ratio=ratios[recipe.timed_as]["ratio"],
         net=plan.net,
         setting=recipe.setting,
-        chosen=chosen,
         epoch=run["epoch"],
     )
 

@@ -20,19 +20,18 @@ STYLES = {
 
 
 def plot(rows: Sequence[Row], *, data: str) -> dict[str, bytes]:
-    """For each net the chosen settings: accuracy under AutoAttack, and certified, over the cost; PNG and SVG."""
+    """For each net: accuracy under AutoAttack, and certified, over the cost; PNG and SVG."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    chosen = [row for row in rows if row.chosen]
-    nets = list(dict.fromkeys(row.net for row in chosen))
+    nets = list(dict.fromkeys(row.net for row in rows))
     panels = [("autoattack", "Robust accuracy under APGD-CE and APGD-T (%)"), ("certified", "Certified accuracy (%)")]
     figure, axes = plt.subplots(len(nets), 2, figsize=(11, 4.6 * len(nets)), squeeze=False, layout="constrained")
     for line, net in zip(axes, nets, strict=True):
         for axis, (column, label) in zip(line, panels, strict=True):
-            _panel(axis, [row for row in chosen if row.net == net], column)
+            _panel(axis, [row for row in rows if row.net == net], column)
             axis.set_xlabel("Time of a training step, in standard steps (log scale)")
             axis.set_ylabel(label)
             axis.set_title(f"{data}, {net} net, L-inf 0.1")

@@ -23,8 +23,7 @@ class Row:
         time_ratio: Time of a training step over a standard step's.
         interval: As certified, by interval bounds alone.
         net: "small" or "wide".
-        setting: Of the method.
-        chosen: Whether validation chose this setting; only the chosen one is trained with every seed.
+        setting: Of the method, the one that validation chose.
         epoch: At which validation stopped the training.
     """
 
@@ -39,7 +38,6 @@ class Row:
     interval: float
     net: str
     setting: str
-    chosen: bool
     epoch: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -47,18 +45,37 @@ class Row:
         return {k: round(v, 3) if isinstance(v, float) else v for k, v in asdict(self).items()}
 
 
-def table(rows: Sequence[Row]) -> str:
-    """The chosen settings, mean and standard deviation over the seeds; then every setting that was tried."""
+@dataclass(frozen=True)
+class Trial:
+    """One setting as validation saw it, with the first seed.
+
+    Attributes:
+        net: "small" or "wide".
+        method: As on the command line.
+        layer: Where it perturbs.
+        setting: Of the method.
+        clean: Accuracy in % on the validation part.
+        attacked: Accuracy in % there, under two times 20 steps.
+        chosen: Whether their mean is the best of the method's at this layer.
+    """
+
+    net: str
+    method: str
+    layer: str
+    setting: str
+    clean: float
+    attacked: float
+    chosen: bool
+
+
+def table(rows: Sequence[Row], trials: Sequence[Trial]) -> str:
+    """The chosen settings, mean and standard deviation over the seeds; then what was tried, on the validation part."""
     lines: list[str] = []
     for net in dict.fromkeys(row.net for row in rows):
-        own = [row for row in rows if row.net == net]
-        chosen = [row for row in own if row.chosen]
         lines += [f"{net} net, the settings that validation chose (mean ± std over seeds, accuracies in %)", ""]
-        lines += _lines(_grouped(chosen), mark=False)
-        others = [row for row in own if row.seed == 0]
-        if len(others) > len([row for row in chosen if row.seed == 0]):
-            lines += ["", f"{net} net, every setting, seed 0 (* chosen)", "", *_lines(_grouped(others), mark=True)]
-        lines.append("")
+        lines += _lines([row for row in rows if row.net == net])
+        lines += ["", f"{net} net, every setting that was tried, on the validation part (* chosen)", ""]
+        lines += [*_tried([trial for trial in trials if trial.net == net]), ""]
     return "\n".join(lines)
 
 
@@ -69,13 +86,21 @@ def _grouped(rows: Iterable[Row]) -> dict[tuple[str, str, str], list[Row]]:
     return found
 
 
-def _lines(groups: dict[tuple[str, str, str], list[Row]], *, mark: bool) -> list[str]:
+def _lines(rows: Iterable[Row]) -> list[str]:
     head = f"{'method':<12}{'layer':<13}{'setting':<20}" + "".join(f"{name:>14}" for name in COLUMNS) + f"{'seeds':>7}"
     lines = [head, "-" * len(head)]
-    for (method, layer, setting), rows in groups.items():
-        star = "*" if mark and rows[0].chosen else ""
-        cells = "".join(f"{_spread([getattr(row, name) for row in rows], name):>14}" for name in COLUMNS)
-        lines.append(f"{method:<12}{layer:<13}{setting + star:<20}{cells}{len(rows):>7}")
+    for (method, layer, setting), group in _grouped(rows).items():
+        cells = "".join(f"{_spread([getattr(row, name) for row in group], name):>14}" for name in COLUMNS)
+        lines.append(f"{method:<12}{layer:<13}{setting:<20}{cells}{len(group):>7}")
+    return lines
+
+
+def _tried(trials: Iterable[Trial]) -> list[str]:
+    head = f"{'method':<12}{'layer':<13}{'setting':<20}{'clean':>14}{'attacked':>14}"
+    lines = [head, "-" * len(head)]
+    for t in trials:
+        name = t.setting + "*" * t.chosen
+        lines.append(f"{t.method:<12}{t.layer:<13}{name:<20}{t.clean:>14.1f}{t.attacked:>14.1f}")
     return lines
 
 

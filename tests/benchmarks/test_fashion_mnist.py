@@ -11,7 +11,7 @@ from robust_training.evaluating import evaluated
 from robust_training.folder import Folder
 from robust_training.nets import NETS, activations
 from robust_training.recipes import METHODS, recipes
-from robust_training.results import Row, table
+from robust_training.results import Row, Trial, table
 from robust_training.timing import time_ratios
 from robust_training.training import Data, train
 
@@ -96,15 +96,14 @@ def test_a_folder_holds_work_of_one_kind(tmp_path):
 def test_the_table_lines_up():
     row = {"clean": 90.0, "pgd": 70.0, "autoattack": 60.0, "certified": 1.0, "time_ratio": 3.0, "interval": 0.5}
     rest = {"net": "small", "epoch": 3}
-    rows = [
-        Row("propagated", "features.1", seed, **row, setting="weight 1", chosen=True, **rest) for seed in (0, 1)
-    ] + [Row("propagated", "features.1", 0, **row, setting="weight 2", chosen=False, **rest)]
-    text = table(rows)
+    rows = [Row("propagated", "features.1", seed, **row, setting="weight 1", **rest) for seed in (0, 1)]
+    trials = [Trial("small", "propagated", "features.1", f"weight {w}", 90.0, 70.0, chosen=w == 1) for w in (1, 2)]
+    text = table(rows, trials)
     assert "90.0 ± 0.0" in text
     assert "weight 1*" in text
     assert "weight 2*" not in text
     lines = [line for line in text.splitlines() if line.startswith("propagated")]
-    assert len({len(line) for line in lines}) == 1
+    assert [len(line) for line in lines] == [len(lines[0]), len(lines[1]), len(lines[1])]
 
 
 @pytest.mark.slow
