@@ -95,8 +95,8 @@ class InnerProblem:
             leaves = tuple(delta.detach().requires_grad_() for delta in deltas)
             losses = self._losses_at(leaves)
             # A positive factor changes no direction, and in float16 it keeps small gradients from underflow.
-            scale = _SCALE_IN_FLOAT16 if in_float16(leaves[0]) else 1.0
-            found = torch.autograd.grad(scale * losses.sum(dtype=wide(losses)), leaves, allow_unused=True)
+            scale = torch.full_like(losses, _SCALE_IN_FLOAT16 if in_float16(leaves[0]) else 1.0)
+            found = torch.autograd.grad(losses, leaves, scale, allow_unused=True)
         gradients = [torch.zeros_like(d) if g is None else g for d, g in zip(leaves, found, strict=True)]
         return losses.detach(), self._masked(gradients)
 
@@ -133,7 +133,7 @@ class InnerProblem:
         if isinstance(step_size, Tensor):
             sizes = [per_sample(step_size, delta).to(delta.dtype) for delta in deltas]
             return self.project(tuple(d + size * u for d, size, u in zip(deltas, sizes, directions, strict=True)))
-        return self.project(tuple(d + step_size * u for d, u in zip(deltas, directions, strict=True)))
+        return self.project(tuple(d.add(u, alpha=step_size) for d, u in zip(deltas, directions, strict=True)))
 
     def _masked(self, tensors: Sequence[Tensor]) -> Deltas:
         return tuple(

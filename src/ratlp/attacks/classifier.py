@@ -138,8 +138,10 @@ class ClassifierProblem(InnerProblem):
                 f"found shape {tuple(losses.shape)}"
             )
         self._found.note(rows[logits.detach().argmax(1) != labels[0]], deltas)
-        self._losses = self._losses.to(losses.dtype).index_copy(0, rows, losses.detach())
-        return self._losses.index_copy(0, rows, losses)
+        if not whole:
+            losses = self._losses.to(losses.dtype).index_copy(0, rows, losses)
+        self._losses = losses.detach()
+        return losses
 
 
 class _Found:

@@ -25,8 +25,7 @@ def margin(logits: Tensor, y: Tensor) -> Tensor:
         >>> margin(torch.tensor([[3.0, 1.0, 2.5], [0.0, 1.0, 0.0]]), torch.tensor([0, 0]))
         tensor([-0.5000,  1.0000])
     """
-    logits = checked(logits)
-    return without(logits, y).amax(1) - logit_of(logits, y)
+    return leads(checked(logits), y).amax(1)
 
 
 def log_odds(logits: Tensor, y: Tensor) -> Tensor:
@@ -48,8 +47,7 @@ def log_odds(logits: Tensor, y: Tensor) -> Tensor:
         >>> log_odds(torch.tensor([[3000.0, 1000.0, 0.0]]), torch.tensor([0]))
         tensor([-2000.])
     """
-    logits = checked(logits)
-    return without(logits, y).logsumexp(1) - logit_of(logits, y)
+    return leads(checked(logits), y).logsumexp(1)
 
 
 def checked(logits: Tensor) -> Tensor:
@@ -80,11 +78,12 @@ def logit_of(logits: Tensor, classes: Tensor) -> Tensor:
     return logits.gather(1, classes[:, None])[:, 0]
 
 
-def without(logits: Tensor, y: Tensor) -> Tensor:
-    """The logits with -inf at each label.
+def leads(logits: Tensor, y: Tensor) -> Tensor:
+    """z_j - z_y, `[batch, classes]`, with -inf at each label.
 
     Example:
-        >>> without(torch.tensor([[3.0, 1.0]]), torch.tensor([0]))
-        tensor([[-inf, 1.]])
+        >>> leads(torch.tensor([[3.0, 1.0]]), torch.tensor([0]))
+        tensor([[-inf, -2.]])
     """
-    return logits.scatter(1, y[:, None], -math.inf)
+    label = y[:, None]
+    return (logits - logits.gather(1, label)).scatter(1, label, -math.inf)

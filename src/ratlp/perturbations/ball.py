@@ -55,8 +55,8 @@ class Ball(PerturbationSet):
     def _into_ball(self, delta: Tensor, point: Tensor) -> Tensor:
         """The d in the ball next to `delta`, whatever the bounds."""
 
-    def _radius(self, point: Tensor) -> Tensor:
-        """Of the ball around each sample, broadcastable to the point."""
+    def _radius(self, point: Tensor) -> float | Tensor:
+        """Of the ball around each sample: one number, or broadcastable to the point."""
         eps = _near(self.eps, point, "eps")
         return eps if self.relative_to is None else eps * self.relative_to(point.detach())
 
@@ -69,8 +69,8 @@ class Ball(PerturbationSet):
 
     def edges(self, point: Tensor) -> Edges:
         """The box around the ball, within the bounds."""
-        radius = self._radius(point).to(point.dtype)
-        lower, upper = point - radius, point + radius
+        radius = self._radius(point)
+        lower, upper = (point - radius).to(point.dtype), (point + radius).to(point.dtype)
         if self.bounds is None:
             return lower, upper
         lowest, highest = _limits(self.bounds, point)
@@ -120,10 +120,10 @@ def _limits(bounds: Bounds, point: Tensor) -> tuple[Tensor, Tensor]:
     return point.clamp(max=low), point.clamp(min=high)
 
 
-def _near(value: float | Tensor, point: Tensor, name: str) -> Tensor:
-    """A number, or one for each feature, in the point's type and on its device."""
+def _near(value: float | Tensor, point: Tensor, name: str) -> float | Tensor:
+    """One for each feature in the point's type and on its device; a number as it is, which clamps much faster."""
     if not isinstance(value, Tensor):
-        return torch.full((), value, dtype=point.dtype, device=point.device)
+        return value
     sample = point.shape[1:]
     fits = value.dim() <= len(sample) and all(
         mine in (1, other) for mine, other in zip(reversed(value.shape), reversed(sample), strict=False)

@@ -71,9 +71,9 @@ class L2(Ball):
         radius = self._radius(point)
         return torch.where(length > radius, delta * (radius / length.clamp(min=torch.finfo(delta.dtype).tiny)), delta)
 
-    def _radius(self, point: Tensor) -> Tensor:
+    def _radius(self, point: Tensor) -> float | Tensor:
         radius = super()._radius(point)
-        if self.relative_to is None:
+        if not isinstance(radius, Tensor):
             return radius
         axes = self._axes(point)
         if radius.dim() > 0 and any(radius.shape[axis] != 1 for axis in axes):

@@ -1,0 +1,126 @@
+"""The command line of `benchmarks/attacks.py`."""
+
+import argparse
+import json
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from attack_cost.attackers import Settings
+from attack_cost.latent import STEPS, latent_times
+from attack_cost.nets import EPS, Target, cnn_on, mlp_on_digits
+from attack_cost.plot import plot
+from attack_cost.results import table
+from attack_cost.strength import strengths
+from attack_cost.timing import BATCH, pgd_times
+from step_cost.heap import keep_heap
+
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+PEERS = ("foolbox", "adversarial-robustness-toolbox", "torchattacks", "pyautoattack")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Attack, time, print the table, write the files."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser().parse_args(given)
+    options.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(options.threads)
+    kept = keep_heap()
+    settings = Settings(EPS, options.steps, options.restarts)
+    measuring: dict[str, Any] = {
+        "rounds": options.rounds,
+        "at_most": options.at_most,
+        "clock": CLOCKS[options.clock],
+    }
+    targets = _targets(options)
+    found = [row for target in targets for row in strengths(target, settings, worst_case=not options.tiny)]
+    times = [row for target in targets for row in pgd_times(target, settings, **measuring)]
+    latents = latent_times(tiny=options.tiny, **measuring)
+    text = table(found, times, latents)
+    print(text, end="")
+    results = {"accuracy": found, "time": times, "latent": latents}
+    contents = {
+        "results.json": _json({kind: [asdict(row) for row in rows] for kind, rows in results.items()}),
+        "meta.json": _json(_meta(given, options) | {"heap": "kept" if kept else "as the system has it"}),
+        "table.txt": text.encode(),
+        **plot(found, times, latents),
+    }
+    for name, content in contents.items():
+        (options.out / name).write_bytes(content)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="attacks.py",
+        description="Attacks beside those of other packages: what they break at equal settings, and their time.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--out", type=Path, required=True, default=argparse.SUPPRESS, help="folder for the results")
+    add("--data", default="digits", help="images for the CNN: digits, or a folder of IDX files")
+    add("--mlp", type=Path, metavar="FILE", help="weights of the MLP on digits by ratlp.save; else it is trained")
+    add("--cnn", type=Path, metavar="FILE", help="weights of the CNN, likewise")
+    add("--epochs", type=_positive, default=30, help="of training")
+    add("--samples", type=_positive, default=1000, help="of the test part that are attacked, at most")
+    add("--steps", type=_positive, default=40, help="of PGD and APGD, for each restart")
+    add("--restarts", type=_positive, default=5, help="of PGD and APGD")
+    add("--rounds", type=_positive, default=15, help="timed rounds, each with every package once")
+    add("--at-most", type=float, default=60, metavar="S", help="seconds for the rounds of one net")
+    add("--clock", choices=tuple(CLOCKS), default="wall", help="cpu: this process's own time")
+    add("--threads", type=_positive, default=1, help="torch's threads")
+    add("--tiny", action="store_true", help="tiny latents and no worst case, to try the command")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number >= 1; found {text!r}")
+    return int(text)
+
+
+def _targets(options: argparse.Namespace) -> list[Target]:
+    sizes = {"samples": options.samples, "epochs": options.epochs}
+    torch.manual_seed(0)
+    found = [
+        mlp_on_digits(weights=options.mlp, **sizes),
+        cnn_on("digits", weights=None if options.data != "digits" else options.cnn, **sizes),
+    ]
+    if options.data != "digits":
+        found.append(cnn_on(options.data, weights=options.cnn, **sizes))
+    return found
+
+
+def _meta(given: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "command": shlex.join(["python", "benchmarks/attacks.py", *given]),
+        "eps": EPS,
+        "steps": options.steps,
+        "restarts": options.restarts,
+        "step_size": "2.5 * eps / steps",
+        "batch": BATCH,
+        "latent_steps": STEPS,
+        "spread": "quartiles over the rounds",
+        "versions": {"python": platform.python_version(), "torch": version("torch")}
+        | {name: _version(name) for name in PEERS},
+        "device": f"cpu ({platform.machine()})",
+        "threads": torch.get_num_threads(),
+        "clock": options.clock,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _json(content: Any) -> bytes:
+    return (json.dumps(content, indent=2) + "\n").encode()
