@@ -20,11 +20,14 @@ MODELS = {"mlp": "MLP with 8 layers", "cnn": "ResNet-18"}
 
 
 def by_replay(subject: Subject, depth: int) -> Callable[[], Tensor]:
-    """The library's: the latent is encoded once, at the beginning, and every step runs what comes after it."""
-    layer = subject.layer(depth)
+    """The library's: the latent is encoded once, at the beginning, and every step runs what comes after it.
+
+    A model is opened once for all its batches; the first is rehearsed, which the first round does here.
+    """
+    layer, spaces = subject.layer(depth), Spaces(subject.model)
 
     def attack() -> Tensor:
-        space = Spaces(subject.model).open(layer, subject.inputs)
+        space = spaces.open(layer, subject.inputs)
         rows = torch.arange(len(subject.y))
         problem = InnerProblem(
             lambda d: cross_entropy(space(d, rows), subject.y, reduction="none"), [space.points], [LInf(EPS)]

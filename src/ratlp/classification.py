@@ -1,5 +1,6 @@
 """What a classifier and its samples must be, whatever is then done with them."""
 
+import math
 from typing import Any
 
 import torch
@@ -144,7 +145,7 @@ def checked_logits(logits: Tensor, *, n: int) -> Tensor:
     if not logits.is_floating_point():
         raise InputError(f"a model must return floating logits; found {logits.dtype}")
     # The sum alone tells of most batches, at a tenth of the cost
-    if not bool(torch.isfinite(logits.detach().sum())) and not bool(torch.isfinite(logits).all()):
+    if not math.isfinite(logits.detach().sum()) and not bool(torch.isfinite(logits).all()):
         nan = int(logits.isnan().sum())
         infinite = int(logits.isinf().sum())
         raise InputError(

@@ -130,7 +130,7 @@ class ClassifierProblem(InnerProblem):
             return self._losses
         whole = len(rows) == len(self.y)
         logits = self._logits_at(deltas if whole else tuple(delta.index_select(0, rows) for delta in deltas), rows)
-        labels = self._labels if whole else tuple(label[rows] for label in self._labels)
+        labels = self._labels if whole else tuple(label.index_select(0, rows) for label in self._labels)
         losses = self._loss(logits, *labels)
         if losses.shape != rows.shape:
             raise InputError(

@@ -1,5 +1,7 @@
 """The L-inf ball: each coordinate moves by at most eps."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -44,5 +46,6 @@ class LInf(Ball):
         return self.project(self._radius(point) * (2 * torch.rand_like(point) - 1), point)
 
     def _into_ball(self, delta: Tensor, point: Tensor) -> Tensor:
-        radius = self._radius(point)
-        return delta.clamp(-radius, radius)
+        radius: Any = self._radius(point)  # clamp takes two numbers or two tensors
+        inside: Tensor = delta.clamp(-radius, radius)
+        return inside
