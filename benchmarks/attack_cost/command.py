@@ -7,7 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     targets = _targets(options)
     found = [row for target in targets for row in strengths(target, settings, worst_case=not options.tiny)]
-    times = [row for target in targets for row in pgd_times(target, settings, **measuring)]
+    timed = replace(settings, restarts=options.timed_restarts)
+    times = [row for target in targets for row in pgd_times(target, timed, **measuring)]
     latents = latent_times(tiny=options.tiny, **measuring)
     text = table(found, times, latents)
     print(text, end="")
@@ -67,10 +68,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", default="digits", help="images for the CNN: digits, or a folder of IDX files")
     add("--mlp", type=Path, metavar="FILE", help="weights of the MLP on digits by ratlp.save; else it is trained")
     add("--cnn", type=Path, metavar="FILE", help="weights of the CNN, likewise")
-    add("--epochs", type=_positive, default=30, help="of training")
+    add("--train-steps", type=_positive, default=400, help="of training, on 128 images each")
     add("--samples", type=_positive, default=1000, help="of the test part that are attacked, at most")
     add("--steps", type=_positive, default=40, help="of PGD and APGD, for each restart")
     add("--restarts", type=_positive, default=5, help="of PGD and APGD")
+    add("--timed-restarts", type=_positive, default=2, help="of PGD, where its time is taken")
     add("--rounds", type=_positive, default=15, help="timed rounds, each with every package once")
     add("--at-most", type=float, default=60, metavar="S", help="seconds for the rounds of one net")
     add("--clock", choices=tuple(CLOCKS), default="wall", help="cpu: this process's own time")
@@ -86,7 +88,7 @@ def _positive(text: str) -> int:
 
 
 def _targets(options: argparse.Namespace) -> list[Target]:
-    sizes = {"samples": options.samples, "epochs": options.epochs}
+    sizes = {"samples": options.samples, "train_steps": options.train_steps}
     torch.manual_seed(0)
     found = [
         mlp_on_digits(weights=options.mlp, **sizes),
@@ -103,6 +105,7 @@ def _meta(given: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
         "eps": EPS,
         "steps": options.steps,
         "restarts": options.restarts,
+        "timed_restarts": options.timed_restarts,
         "step_size": "2.5 * eps / steps",
         "batch": BATCH,
         "latent_steps": STEPS,

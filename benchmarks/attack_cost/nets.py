@@ -14,8 +14,6 @@ from ratlp.perturbations import LInf
 
 EPS = 0.1
 BATCH = 128
-LARGEST = 10_000
-"""Training images that are used at most."""
 
 
 @dataclass(frozen=True)
@@ -37,39 +35,39 @@ class Target:
     data: str
 
 
-def mlp_on_digits(*, weights: Path | None, samples: int, epochs: int) -> Target:
+def mlp_on_digits(*, weights: Path | None, samples: int, train_steps: int) -> Target:
     """64 features, 256 and 128 hidden units."""
     hidden = [nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU()]
     net = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(128, 10))
-    return _target("mlp", net, "digits", weights=weights, samples=samples, epochs=epochs)
+    return _target("mlp", net, "digits", weights=weights, samples=samples, train_steps=train_steps)
 
 
-def cnn_on(data: str, *, weights: Path | None, samples: int, epochs: int) -> Target:
+def cnn_on(data: str, *, weights: Path | None, samples: int, train_steps: int) -> Target:
     """The small CNN, of the images' size."""
     side = round(load_source(data).draw(0).x_test[0].numel() ** 0.5)
-    return _target("cnn", small_cnn((1, side, side)), data, weights=weights, samples=samples, epochs=epochs)
+    return _target("cnn", small_cnn((1, side, side)), data, weights=weights, samples=samples, train_steps=train_steps)
 
 
-def _target(name: str, net: nn.Module, data: str, *, weights: Path | None, samples: int, epochs: int) -> Target:
+def _target(name: str, net: nn.Module, data: str, *, weights: Path | None, samples: int, train_steps: int) -> Target:
     source = load_source(data)
     split = source.draw(0)
     if weights is None:
-        train(net, _images(split.x_train)[:LARGEST], split.y_train[:LARGEST], epochs=epochs)
+        train(net, _images(split.x_train), split.y_train, train_steps=train_steps)
     else:
         net = nn.Sequential(nn.Flatten(), load(weights)) if name == "mlp" else load(weights)
     return Target(name, net.eval(), _images(split.x_test)[:samples], split.y_test[:samples], source.name)
 
 
-def train(net: nn.Module, x: Tensor, y: Tensor, *, epochs: int) -> None:
+def train(net: nn.Module, x: Tensor, y: Tensor, *, train_steps: int) -> None:
     """In place, with Adam: clean cross-entropy and that under three steps of PGD, in equal parts."""
     ball = LInf(EPS, bounds=(0, 1))
     objective = RATLP(net.train(), layer="input", perturbation=ball, maximiser=PGD(steps=3, keep_best=False))
     optimiser = torch.optim.Adam(net.parameters(), lr=1e-3)
-    for _ in range(epochs):
-        for rows in torch.randperm(len(y)).split(BATCH):
-            optimiser.zero_grad()
-            objective(x[rows], y[rows]).loss.backward()
-            optimiser.step()
+    for _ in range(train_steps):
+        rows = torch.randint(len(y), (BATCH,))
+        optimiser.zero_grad()
+        objective(x[rows], y[rows]).loss.backward()
+        optimiser.step()
 
 
 def _images(pixels: Tensor) -> Tensor:

@@ -129,13 +129,13 @@ def test_the_replay_and_the_hook_take_the_same_steps(name):
 
 @pytest.mark.filterwarnings("ignore")  # the peers' own
 def test_nets_are_trained_or_given(tmp_path):
-    trained = mlp_on_digits(weights=None, samples=50, epochs=2)
+    trained = mlp_on_digits(weights=None, samples=50, train_steps=40)
     assert trained.x.shape == (50, 1, 8, 8)
     (clean, *_) = strengths(trained, SETTINGS, worst_case=False)
     assert clean.robust_accuracy > 60
     net = small_cnn((1, 8, 8))
     save(net, tmp_path / "net.safetensors")
-    given = cnn_on("digits", weights=tmp_path / "net.safetensors", samples=20, epochs=1)
+    given = cnn_on("digits", weights=tmp_path / "net.safetensors", samples=20, train_steps=1)
     assert torch.equal(given.net(given.x), net(given.x))
 
 
@@ -144,7 +144,7 @@ def test_nets_are_trained_or_given(tmp_path):
 def test_the_command_writes_its_files(tmp_path):
     pytest.importorskip("pyautoattack")
     command = [sys.executable, str(SCRIPT), "--tiny", "--samples", "20", "--steps", "3", "--restarts", "2"]
-    command += ["--rounds", "1", "--epochs", "1", "--threads", "1", "--out", str(tmp_path)]
+    command += ["--rounds", "1", "--train-steps", "10", "--threads", "1", "--out", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == (tmp_path / "table.txt").read_text()
     names = {"results.json", "meta.json", "table.txt", "attacks.png", "attacks.svg"}
