@@ -24,6 +24,7 @@ from ratlp.report.figures.style import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import SubFigure
 
 COLOURS = {
     "ratlp": BLUE,
@@ -44,6 +45,7 @@ def plot(strengths: Sequence[Strength], times: Sequence[Timing], latents: Sequen
         for axes, (net, data) in zip(above.subplots(1, len(nets), squeeze=False)[0], nets, strict=True):
             _accuracies(axes, [row for row in strengths if (row.net, row.data) == (net, data)])
             axes.set_title(f"{net}, {data}")
+        _legend(above, list(dict.fromkeys(row.by for row in strengths if row.by)))
         left, right = below.subplots(1, 2, width_ratios=[2, 1])
         _ratios(left, times, target=1.0)
         left.set_title("PGD, ratlp's time over each peer's")
@@ -62,7 +64,7 @@ def _accuracies(axes: "Axes", rows: Sequence[Strength]) -> None:
             at = place + (number - (len(own) - 1) / 2) * width
             height = row.robust_accuracy or 0.0
             axes.bar(at, height, 0.92 * width, color=COLOURS[row.by])
-            axes.text(at, height + 1, f"{height:.1f}", ha="center", rotation=90, va="bottom", fontsize=10)
+            axes.text(at, height - 2, f"{height:.1f}", ha="center", rotation=90, va="top", color="white", fontsize=10)
     clean = next(row.robust_accuracy for row in rows if row.attack == CLEAN)
     axes.axhline(clean or 0.0, color=BLACK, linestyle=":", linewidth=1.2)
     axes.text(-0.45, (clean or 0.0) + 1, "clean", fontsize=10)
@@ -70,8 +72,13 @@ def _accuracies(axes: "Axes", rows: Sequence[Strength]) -> None:
     axes.set_ylabel("robust accuracy (%)")
     axes.set_xticks(range(len(attacks)), attacks)
     axes.grid(visible=False, axis="x")
-    bars = [axes.bar(0, 0, color=COLOURS[by], label=by) for by in dict.fromkeys(row.by for row in rows if row.by)]
-    axes.legend(handles=bars, ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.1), fontsize=10, columnspacing=1)
+
+
+def _legend(figure: "SubFigure", names: Sequence[str]) -> None:
+    from matplotlib.patches import Patch
+
+    handles = [Patch(color=COLOURS[name], label=name) for name in names]
+    figure.legend(handles=handles, ncols=len(names), loc="outside lower center")
 
 
 def _ratios(axes: "Axes", rows: Sequence[Timing], *, target: float) -> None:
@@ -81,7 +88,7 @@ def _ratios(axes: "Axes", rows: Sequence[Timing], *, target: float) -> None:
         # The median lies between the quartiles but for rounding.
         bar = [[max(0.0, ratio - low)], [max(0.0, high - ratio)]]
         axes.barh(place, ratio, xerr=bar, color=COLOURS[row.by], capsize=3)
-        axes.text(max(ratio, high) + 0.02, place, f"{ratio:.2f}", va="center", fontsize=10)
+        axes.text(0.02 * target, place, f"{ratio:.2f}", va="center", color="white", fontsize=10)
     axes.axvline(target, color=BLACK, linestyle="--", linewidth=1.5)
     axes.set_yticks(range(len(peers)), [_label(row) for row in peers], fontsize=10)
     axes.invert_yaxis()

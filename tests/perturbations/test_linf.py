@@ -18,6 +18,19 @@ def test_no_vertex_does_better(bounds):
         assert (best >= ((other - point) * gradient).sum(1) - 1e-6).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("outside", [0.0, 0.5])
+def test_numbers_and_tensors_make_the_same_ball(dtype, outside):
+    point = ((1 + 2 * outside) * torch.rand(5, 4) - outside).to(dtype)
+    delta, gradient = torch.randn(5, 4).to(dtype), torch.randn(5, 4).to(dtype)
+    numbers = LInf(0.3, bounds=(0.0, 1.0))
+    tensors = LInf(torch.full((4,), 0.3, dtype=dtype), bounds=(torch.zeros(4), torch.ones(4)))
+    assert torch.equal(numbers.steepest(gradient, point), tensors.steepest(gradient, point))
+    assert torch.equal(numbers.project(delta, point), tensors.project(delta, point))
+    for one, other in zip(numbers.edges(point), tensors.edges(point), strict=True):
+        assert torch.allclose(one, other, rtol=torch.finfo(dtype).eps)  # the number is not rounded before
+
+
 def test_zero_gradient_leaves_the_coordinate():
     assert LInf(0.3).linear_maximum(torch.zeros(3), torch.ones(3)).tolist() == [0, 0, 0]
 
