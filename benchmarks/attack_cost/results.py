@@ -37,7 +37,7 @@ def gap(row: Strength, rows: Iterable[Strength]) -> float | None:
         return None
     same = (row.net, row.data, row.attack, "ratlp")
     ours = next(r.robust_accuracy for r in rows if (r.net, r.data, r.attack, r.by) == same)
-    return None if ours is None else round(ours - row.robust_accuracy, 6) + 0.0  # no -0
+    return None if ours is None else round(ours - row.robust_accuracy, 3) + 0.0  # no -0
 
 
 def _as_aimed(row: Strength, ahead: float) -> bool:
