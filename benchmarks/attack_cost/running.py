@@ -9,7 +9,7 @@ from attack_cost.attackers import PIXELS, Makers, Run, Settings
 from attack_cost.nets import Target
 from torch import Tensor, nn
 
-from ratlp.evaluation.caller_state import on_loan
+from ratlp.latent.on_loan import on_loan
 
 
 def installed(makers: Makers, net: nn.Module, settings: Settings) -> dict[str, Run | None]:
