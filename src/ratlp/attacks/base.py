@@ -91,14 +91,19 @@ class InnerProblem:
 
         No parameter's `.grad` is touched.
         """
+        losses, gradients = self._differentiated(deltas)
+        return losses, self._masked(gradients)
+
+    def _differentiated(self, deltas: Deltas) -> tuple[Tensor, Deltas]:
+        """Losses and gradients, also of what may not be moved."""
         with torch.enable_grad():
             leaves = tuple(delta.detach().requires_grad_() for delta in deltas)
             losses = self._losses_at(leaves)
             # A positive factor changes no direction, and in float16 it keeps small gradients from underflow.
             scale = torch.full_like(losses, _SCALE_IN_FLOAT16 if in_float16(leaves[0]) else 1.0)
             found = torch.autograd.grad(losses, leaves, scale, allow_unused=True)
-        gradients = [torch.zeros_like(d) if g is None else g for d, g in zip(leaves, found, strict=True)]
-        return losses.detach(), self._masked(gradients)
+        gradients = tuple(torch.zeros_like(d) if g is None else g for d, g in zip(leaves, found, strict=True))
+        return losses.detach(), gradients
 
     def zeros(self) -> Deltas:
         """No perturbation."""

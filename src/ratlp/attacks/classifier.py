@@ -115,33 +115,47 @@ class ClassifierProblem(InnerProblem):
         with torch.no_grad():
             return self._logits_at(deltas, torch.arange(len(self.y), device=self.y.device))
 
+    def losses(self, deltas: Deltas) -> Tensor:
+        """As in `InnerProblem`; of a misclassified sample, the last one that was computed."""
+        rows = self._found.rest
+        return self._remembered(super().losses(_at(deltas, rows)) if len(rows) else None, rows)
+
     def losses_and_gradients(self, deltas: Deltas) -> tuple[Tensor, Deltas]:
-        """As in `InnerProblem`; the gradient of a misclassified sample is 0."""
-        if self.finished:
-            return self.losses(deltas), self.zeros()
-        return super().losses_and_gradients(deltas)
+        """As in `losses`; the gradient of a misclassified sample is 0."""
+        rows = self._found.rest
+        if len(rows) == 0:
+            return self._remembered(None, rows), self.zeros()
+        # The batch is narrowed before the graph is built: going back through an index costs more than the rest.
+        losses, gradients = self._differentiated(_at(deltas, rows))
+        if len(rows) < len(self.y):
+            pairs = zip(deltas, gradients, strict=True)
+            gradients = tuple(torch.zeros_like(d).index_copy_(0, rows, g) for d, g in pairs)
+        return self._remembered(losses, rows), self._masked(gradients)
 
     def _watched(self, deltas: Deltas) -> Tensor:
-        """The loss of each sample: computed for those that are left, remembered for the others."""
+        """The loss of each sample that is left, at its perturbation."""
         rows = self._found.rest
-        if self._losses is None:  # infinite where another attack has found a point: none is better
-            self._losses = torch.full(self.y.shape, math.inf, device=self.y.device)
-        if len(rows) == 0:
-            return self._losses
-        whole = len(rows) == len(self.y)
-        logits = self._logits_at(deltas if whole else tuple(delta.index_select(0, rows) for delta in deltas), rows)
-        labels = self._labels if whole else tuple(label.index_select(0, rows) for label in self._labels)
+        labels = _at(self._labels, rows)
+        logits = self._logits_at(deltas, rows)
         losses = self._loss(logits, *labels)
         if losses.shape != rows.shape:
             raise InputError(
                 f"the loss of an attack must give one value for each of {len(rows)} samples; "
                 f"found shape {tuple(losses.shape)}"
             )
-        self._found.note(rows[logits.detach().argmax(1) != labels[0]], deltas)
-        if not whole:
-            losses = self._losses.to(losses.dtype).index_copy(0, rows, losses)
-        self._losses = losses.detach()
+        self._found.note(logits.detach().argmax(1) != labels[0], deltas)
         return losses
+
+    def _remembered(self, losses: Tensor | None, rows: Tensor) -> Tensor:
+        """The losses of all samples, after those of `rows` have been computed anew."""
+        if losses is not None and len(losses) == len(self.y):
+            self._losses = losses
+            return losses
+        if self._losses is None:  # infinite where another attack has found a point: none is better
+            self._losses = torch.full(self.y.shape, math.inf, device=self.y.device)
+        if losses is not None:
+            self._losses = self._losses.to(losses.dtype).index_copy(0, rows, losses)
+        return self._losses
 
 
 class _Found:
@@ -152,11 +166,19 @@ class _Found:
         self.mask = torch.zeros(len(zeros[0]), dtype=torch.bool, device=zeros[0].device)
         self.rest = torch.arange(len(self.mask), device=self.mask.device)
 
-    def note(self, rows: Tensor, deltas: Deltas) -> None:
-        """Misclassified at `deltas`."""
-        if len(rows) == 0:
+    def note(self, wrong: Tensor, deltas: Deltas) -> None:
+        """Which of the rest are misclassified at `deltas`."""
+        if not wrong.any():
             return
+        rows = self.rest[wrong]
         for kept, delta in zip(self.deltas, deltas, strict=True):
-            kept[rows] = delta.detach()[rows]
+            kept[rows] = delta.detach()[wrong]
         self.mask[rows] = True
-        self.rest = (~self.mask).nonzero()[:, 0]
+        self.rest = self.rest[~wrong]
+
+
+def _at(tensors: tuple[Tensor, ...], rows: Tensor) -> tuple[Tensor, ...]:
+    """Some samples of each, or, as it is, all."""
+    if len(rows) == len(tensors[0]):
+        return tensors
+    return tuple(tensor.index_select(0, rows) for tensor in tensors)

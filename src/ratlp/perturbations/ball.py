@@ -65,7 +65,7 @@ class Ball(PerturbationSet):
         inside = self._into_ball(delta, point).to(point.dtype)
         if self.bounds is None:
             return inside
-        return (point + inside).clamp(*_limits(self.bounds, point)) - point
+        return (point + inside).clamp_(*_limits(self.bounds, point)).sub_(point)
 
     def edges(self, point: Tensor) -> Edges:
         """The box around the ball, within the bounds."""

@@ -39,7 +39,7 @@ class LInf(Ball):
         sign(0) = 0, as in the paper's step: a coordinate on which the loss does not depend (a dead ReLU)
         stays where it is.
         """
-        return (self._radius(point) * gradient.sign()).to(point.dtype)
+        return gradient.sign().mul_(self._radius(point)).to(point.dtype)
 
     def random(self, point: Tensor) -> Tensor:
         """Uniform in the ball, then kept within the bounds."""
