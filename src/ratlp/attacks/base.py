@@ -126,8 +126,12 @@ class InnerProblem:
 
     def project(self, deltas: Deltas) -> Deltas:
         """The perturbations next to `deltas` that lie in the sets and move only what may be moved."""
-        parts = zip(self.perturbations, deltas, self.points, strict=True)
-        return self._masked(tuple(set_.project(delta, point) for set_, delta, point in parts))
+        parts = zip(self._projections, deltas, strict=True)
+        return self._masked(tuple(project(delta) for project, delta in parts))
+
+    @cached_property
+    def _projections(self) -> tuple[Callable[[Tensor], Tensor], ...]:
+        return tuple(set_.projection(point) for set_, point in zip(self.perturbations, self.points, strict=True))
 
     def step(self, deltas: Deltas, gradients: Deltas, *, step_size: float | Tensor) -> Deltas:
         """A step of `step_size` radii along the steepest direction of each set, projected back into it.

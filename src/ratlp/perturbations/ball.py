@@ -61,11 +61,25 @@ class Ball(PerturbationSet):
         return eps if self.relative_to is None else eps * self.relative_to(point.detach())
 
     def project(self, delta: Tensor, point: Tensor) -> Tensor:
-        """Into the ball, then within the bounds, which keeps it in the ball."""
-        inside = self._into_ball(delta, point).to(point.dtype)
+        """Into the ball, then into the bounds."""
+        return self.projection(point)(delta)
+
+    def projection(self, point: Tensor) -> Callable[[Tensor], Tensor]:
+        """The room that the bounds leave is computed once."""
+        room = self._room(point)
+
+        def project(delta: Tensor) -> Tensor:
+            inside = self._into_ball(delta, point).to(point.dtype)
+            return inside if room is None else inside.clamp(*room)
+
+        return project
+
+    def _room(self, point: Tensor) -> Edges | None:
+        """How far each coordinate may move down and up within the bounds."""
         if self.bounds is None:
-            return inside
-        return (point + inside).clamp_(*_limits(self.bounds, point)).sub_(point)
+            return None
+        low, high = _limits(self.bounds, point)
+        return low - point, high - point
 
     def edges(self, point: Tensor) -> Edges:
         """The box around the ball, within the bounds."""

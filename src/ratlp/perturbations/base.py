@@ -43,6 +43,10 @@ class PerturbationSet(Perturbation):
     def project(self, delta: Tensor, point: Tensor) -> Tensor:
         """The d in S(point) next to `delta`."""
 
+    def projection(self, point: Tensor) -> Callable[[Tensor], Tensor]:
+        """As `project`, around one point again and again: what depends on the point alone may be computed once."""
+        return lambda delta: self.project(delta, point)
+
     @abstractmethod
     def random(self, point: Tensor) -> Tensor:
         """A random d in S(point), from torch's global generator."""

@@ -1,5 +1,6 @@
 """The L-inf ball: each coordinate moves by at most eps."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -45,7 +46,20 @@ class LInf(Ball):
         """Uniform in the ball, then kept within the bounds."""
         return self.project(self._radius(point) * (2 * torch.rand_like(point) - 1), point)
 
+    def projection(self, point: Tensor) -> Callable[[Tensor], Tensor]:
+        """Ball and bounds together are a box: one clamp for each perturbation."""
+        radius, room = self._radius(point), self._room(point)
+        if room is None:
+            return lambda delta: _clamped(delta, -radius, radius).to(point.dtype)
+        down, up = _clamped(room[0], -radius, None), _clamped(room[1], None, radius)
+        return lambda delta: delta.clamp(down, up).to(point.dtype)
+
     def _into_ball(self, delta: Tensor, point: Tensor) -> Tensor:
-        radius: Any = self._radius(point)  # clamp takes two numbers or two tensors
-        inside: Tensor = delta.clamp(-radius, radius)
-        return inside
+        radius = self._radius(point)
+        return _clamped(delta, -radius, radius)
+
+
+def _clamped(value: Tensor, low: float | Tensor | None, high: float | Tensor | None) -> Tensor:
+    limits: Any = low, high  # clamp takes numbers or tensors, not one of each
+    inside: Tensor = value.clamp(*limits)
+    return inside
