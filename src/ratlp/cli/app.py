@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-import ratlp
+from ratlp import __version__
 from ratlp.cli.certify import certify_command
 from ratlp.cli.compare import compare_command
 from ratlp.cli.evaluate import evaluate_command
@@ -19,7 +19,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"ratlp {ratlp.__version__}")
+        typer.echo(f"ratlp {__version__}")
         raise typer.Exit
 
 
