@@ -296,7 +296,7 @@ def test_l2_balls_of_different_radii_bound_as_each_alone():
 
 
 def test_intervals_do_not_serve_l2():
-    with pytest.raises(BoundError, match="intervals bound boxes"):
+    with pytest.raises(BoundError, match="'interval' serves balls of the norm 'linf'; found 'l2'"):
         run("moons", norm="l2", methods=["interval"])
 
 

@@ -12,6 +12,7 @@ from ratlp.certificates.methods import Method
 from ratlp.certificates.problem import Problem
 from ratlp.certificates.search import RadiusSearch
 from ratlp.errors import BoundError
+from ratlp.perturbations import Norm
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Runs:
             return MethodRun(method.name, samples=0, seconds=0.0)
         before, start, done, refused = self._radius.clone(), time.perf_counter(), 0, None
         try:
+            _check_norm(method, self._problem.space.norm)
             self._tell(method, done, rows)
             for part, radii in method.radii(self._problem, rows, before, self._search):
                 self._radius[part] = torch.maximum(before[part], radii)
@@ -100,3 +102,9 @@ class Runs:
         if self._progress is not None:
             certified = self._correct & (self._radius >= max(self._search.eps, default=0.0))
             self._progress(Step(method.name, done, len(rows), int(certified.sum()) / len(certified)))
+
+
+def _check_norm(method: Method, norm: Norm) -> None:
+    if norm not in method.norms:
+        served = " and ".join(map(repr, method.norms))
+        raise BoundError(f"the method {method.name!r} serves balls of the norm {served}; found {norm!r}")

@@ -5,7 +5,7 @@
 [ClosedForm(), LipschitzMethod(), LinearMethod()]
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from ratlp.certificates.methods.base import Method
@@ -13,10 +13,11 @@ from ratlp.certificates.methods.closed_form import ClosedForm
 from ratlp.certificates.methods.interval import IntervalMethod
 from ratlp.certificates.methods.linear import LinearMethod
 from ratlp.certificates.methods.lipschitz import LipschitzMethod
+from ratlp.certificates.methods.searched import Searched
 from ratlp.errors import InputError
 from ratlp.perturbations import Norm
 
-METHODS: Mapping[str, Callable[[], Method]] = {
+METHODS: Mapping[str, type[Method]] = {
     "closed-form": ClosedForm,
     "lipschitz": LipschitzMethod,
     "interval": IntervalMethod,
@@ -24,9 +25,7 @@ METHODS: Mapping[str, Callable[[], Method]] = {
 }
 """By name, from the cheapest to the dearest."""
 
-_OF_ANY_NORM = ("closed-form", "lipschitz", "linear")
-
-__all__ = ["METHODS", "ClosedForm", "IntervalMethod", "LinearMethod", "LipschitzMethod", "Method", "chosen"]
+__all__ = ["METHODS", "ClosedForm", "IntervalMethod", "LinearMethod", "LipschitzMethod", "Method", "Searched", "chosen"]
 
 
 def chosen(wanted: Sequence[str | Method] | None, *, norm: Norm) -> list[Method]:
@@ -44,7 +43,7 @@ def chosen(wanted: Sequence[str | Method] | None, *, norm: Norm) -> list[Method]
         [ClosedForm(), IntervalMethod()]
     """
     if wanted is None:
-        wanted = list(METHODS) if norm == "linf" else _OF_ANY_NORM
+        wanted = [name for name, method in METHODS.items() if norm in method.norms]
     names = [method if isinstance(method, str) else method.name for method in wanted]
     for name in wanted:
         if isinstance(name, str) and name not in METHODS:

@@ -2,11 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import ClassVar
 
 from torch import Tensor
 
 from ratlp.certificates.problem import NormedSpace, Problem
 from ratlp.certificates.search import RadiusSearch
+from ratlp.perturbations import Norm
 
 Found = Iterator[tuple[Tensor, Tensor]]
 """Batch by batch: which samples, `[rows]`, and a radius for each in float64; the CPU holds both."""
@@ -17,9 +19,11 @@ class Method(ABC):
 
     Attributes:
         name: What results call it.
+        norms: Whose balls it serves; in a space of another norm it is refused.
     """
 
     name: str
+    norms: ClassVar[tuple[Norm, ...]] = ("linf", "l2")
 
     @abstractmethod
     def radii(self, problem: Problem, rows: Tensor, known: Tensor, search: RadiusSearch) -> Found:

@@ -5,8 +5,7 @@ from torch import Tensor
 from ratlp.bounds import Interval, margin_lower_bounds
 from ratlp.bounds.interval import logits_over
 from ratlp.certificates.methods.searched import Searched
-from ratlp.certificates.problem import Balls, NormedSpace
-from ratlp.errors import BoundError
+from ratlp.certificates.problem import Balls
 
 
 class IntervalMethod(Searched):
@@ -18,11 +17,7 @@ class IntervalMethod(Searched):
     """
 
     name = "interval"
-
-    def check(self, space: NormedSpace) -> None:
-        """L-inf only: the box around an L2 ball is far larger than the ball."""
-        if space.norm != "linf":
-            raise BoundError(f"intervals bound boxes, the balls of the norm 'linf'; found {space.norm!r}")
+    norms = ("linf",)  # the box around an L2 ball is far larger than the ball
 
     def margins(self, balls: Balls, eps: Tensor) -> Tensor:
         """Each difference of logits by its worst value over the box."""

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from torch import Tensor
 
 from ratlp.certificates.methods.base import Found, Method
-from ratlp.certificates.problem import Balls, NormedSpace, Problem
+from ratlp.certificates.problem import Balls, Problem
 from ratlp.certificates.search import RadiusSearch
 
 
@@ -27,20 +27,12 @@ class Searched(Method):
             BoundError: The model has an operation without a rule.
         """
 
-    def check(self, space: NormedSpace) -> None:
-        """Refuse a space that the method does not serve.
-
-        Raises:
-            BoundError: It does not.
-        """
-
     def batch_size(self, problem: Problem) -> int:
         """Samples at once."""
         return problem.batch_size
 
     def radii(self, problem: Problem, rows: Tensor, known: Tensor, search: RadiusSearch) -> Found:
         """By bisection, batch by batch."""
-        self.check(problem.space)
         for part in rows.split(self.batch_size(problem)):
             balls = problem.balls(part)
 
