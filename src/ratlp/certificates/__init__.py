@@ -13,14 +13,17 @@ from ratlp.certificates.certification import AttackRun, Certification, MethodRun
 from ratlp.certificates.certify import Effort, certify
 from ratlp.certificates.curve import CertifiedPoint
 from ratlp.certificates.lipschitz import LipschitzCertificate, certify_lipschitz
-from ratlp.certificates.methods import METHODS, Method
+from ratlp.certificates.methods import METHODS, Method, Searched
 from ratlp.certificates.order import check_order
+from ratlp.certificates.problem import Balls, Problem
 from ratlp.certificates.radius import linear_head_radius, lipschitz_radius
 from ratlp.certificates.runs import Progress, Step
+from ratlp.certificates.search import RadiusSearch
 from ratlp.certificates.theorem import CROSS_ENTROPY_LIPSCHITZ, loss_increase_bound
 
 __all__ = [
     "AttackRun",
+    "Balls",
     "CROSS_ENTROPY_LIPSCHITZ",
     "Certification",
     "CertifiedPoint",
@@ -29,7 +32,10 @@ __all__ = [
     "METHODS",
     "Method",
     "MethodRun",
+    "Problem",
     "Progress",
+    "RadiusSearch",
+    "Searched",
     "Step",
     "certify",
     "certify_lipschitz",

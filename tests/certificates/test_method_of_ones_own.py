@@ -1,0 +1,67 @@
+"""A way to certify that a caller adds: a subclass of `Searched`, known by its margins alone."""
+
+import pytest
+import torch
+from torch import nn
+
+from ratlp.certificates import METHODS, Effort, Searched, certify, linear_head_radius
+from ratlp.errors import BoundError
+
+
+class OneLayer(Searched):
+    """The exact margins of one linear layer: z_y - z_j - eps * ||w_y - w_j||, the dual norm."""
+
+    name = "one-layer"
+
+    def __init__(self, layer):
+        self.layer = layer
+
+    def margins(self, balls, eps):
+        between = self.layer.weight[balls.y][:, None] - self.layer.weight
+        logits = balls.rest(balls.points)
+        lengths = between.norm(p=1 if balls.space.norm == "linf" else 2, dim=2)
+        return logits.gather(1, balls.y[:, None]) - logits - eps[:, None] * lengths
+
+
+class OfBalls(OneLayer):
+    name = "of-balls"
+    norms = ("l2",)
+
+
+@pytest.fixture
+def subject():
+    torch.manual_seed(0)
+    net, x = nn.Linear(3, 4, bias=False).double(), torch.randn(20, 3, dtype=torch.float64)
+    with torch.no_grad():
+        return net, x, net(x).argmax(1)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_the_largest_ball_is_found_from_margins_alone(subject, norm):
+    net, x, y = subject
+    found = certify(net, x, y, eps=0.1, norm=norm, methods=[OneLayer(net)], effort=Effort(tolerance=1e-6))
+    exact = linear_head_radius(net.weight, None, x, y, norm=norm)
+    assert torch.allclose(found.radius, exact, rtol=1e-5, atol=1e-6)
+    assert (found.radius <= exact).all()
+    assert found.method == ("one-layer",) * 20
+
+
+def test_it_runs_after_the_methods_that_have_names(subject):
+    found = certify(*subject, eps=0.1, methods=[OneLayer(subject[0]), "interval"])
+    assert [run.name for run in found.methods] == ["interval", "one-layer"]
+
+
+def test_a_norm_that_it_does_not_serve_is_refused_with_the_reason(subject):
+    refusal = "the method 'of-balls' serves balls of the norm 'l2'; found 'linf'"
+    found = certify(*subject, eps=0.1, methods=["interval", OfBalls(subject[0])])
+    assert [run.refused for run in found.methods] == [None, refusal]
+    with pytest.raises(BoundError, match=refusal):
+        certify(*subject, eps=0.1, methods=[OfBalls(subject[0])])
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_by_default_all_methods_that_serve_the_norm_run(subject, norm):
+    net, x, y = subject
+    found = certify(nn.Sequential(net, nn.ReLU()), x, y, eps=0.01, norm=norm)
+    assert [run.name for run in found.methods] == [name for name, one in METHODS.items() if norm in one.norms]
+    assert {run.refused for run in found.methods if run.name != "closed-form"} == {None}
