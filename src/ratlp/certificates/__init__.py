@@ -17,7 +17,7 @@ from ratlp.certificates.methods import METHODS, Method, Searched
 from ratlp.certificates.order import check_order
 from ratlp.certificates.problem import Balls, Problem
 from ratlp.certificates.radius import linear_head_radius, lipschitz_radius
-from ratlp.certificates.runs import Progress, Step
+from ratlp.certificates.runs import Progress
 from ratlp.certificates.search import RadiusSearch
 from ratlp.certificates.theorem import CROSS_ENTROPY_LIPSCHITZ, loss_increase_bound
 
@@ -36,7 +36,6 @@ __all__ = [
     "Progress",
     "RadiusSearch",
     "Searched",
-    "Step",
     "certify",
     "certify_lipschitz",
     "check_order",

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -67,7 +67,7 @@ def certify(
     methods: Sequence[str | Method] | None = None,
     attack: Maximiser | None = None,
     effort: Effort | None = None,
-    progress: Progress | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Certification:
     r"""For each sample a radius r with: argmax g(z') = y for every z' with ||z' - z|| <= r.
 
@@ -94,7 +94,7 @@ def certify(
         attack: Also run at each eps, in the same space; a certificate that it breaks is an error. Such as
             `PGD(steps=50, restarts=5)`.
         effort: How finely, and in which steps.
-        progress: Told of every step.
+        progress: Told how far it has come, after every batch.
 
     Raises:
         InputError: An argument does not fit, or the data and the model do not.

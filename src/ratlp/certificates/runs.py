@@ -16,7 +16,7 @@ from ratlp.perturbations import Norm
 
 
 @dataclass(frozen=True)
-class Step:
+class Progress:
     """How far a certification has come.
 
     Attributes:
@@ -27,7 +27,7 @@ class Step:
             not certified.
 
     Example:
-        >>> Step("interval", done=256, total=1000, certified=0.125).method
+        >>> Progress("interval", done=256, total=1000, certified=0.125).method
         'interval'
     """
 
@@ -37,10 +37,6 @@ class Step:
     certified: float
 
 
-Progress = Callable[[Step], None]
-"""Told of every step."""
-
-
 class Runs:
     """The methods' runs on one problem.
 
@@ -48,10 +44,12 @@ class Runs:
         problem: The samples and their balls.
         correct: `[n]`, which are classified as their label; the others are left alone.
         search: Which radii matter.
-        progress: Told of every step.
+        progress: Told how far it has come, after every batch.
     """
 
-    def __init__(self, problem: Problem, correct: Tensor, search: RadiusSearch, progress: Progress | None) -> None:
+    def __init__(
+        self, problem: Problem, correct: Tensor, search: RadiusSearch, progress: Callable[[Progress], None] | None
+    ) -> None:
         self._problem = problem
         self._correct = correct
         self._search = search
@@ -101,7 +99,7 @@ class Runs:
     def _tell(self, method: Method, done: int, rows: Tensor) -> None:
         if self._progress is not None:
             certified = self._correct & (self._radius >= max(self._search.eps, default=0.0))
-            self._progress(Step(method.name, done, len(rows), int(certified.sum()) / len(certified)))
+            self._progress(Progress(method.name, done, len(rows), int(certified.sum()) / len(certified)))
 
 
 def _check_norm(method: Method, norm: Norm) -> None:

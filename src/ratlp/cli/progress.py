@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ratlp.certificates import Step
+from ratlp.certificates import Progress as Certified
 from ratlp.evaluation import Progress as Accuracies
 
 
@@ -53,16 +53,16 @@ def accuracy_progress() -> Iterator[Callable[[str], AbstractContextManager[Calla
 
 
 @contextmanager
-def method_progress(largest: float) -> Iterator[Callable[[Step], None]]:
+def method_progress(largest: float) -> Iterator[Callable[[Certified], None]]:
     """Bars on stderr, one for each method, with the accuracy certified at the largest eps so far."""
     certified = TextColumn(f"certified at {largest:g}: {{task.fields[certified]:.1f}} %")
     with _bars(MofNCompleteColumn(), certified) as bar:
         tasks: dict[str, TaskID] = {}
 
-        def tell(step: Step) -> None:
-            if step.method not in tasks:
-                tasks[step.method] = bar.add_task(step.method, total=step.total, certified=0.0)
-            bar.update(tasks[step.method], completed=step.done, certified=100 * step.certified)
+        def tell(found: Certified) -> None:
+            if found.method not in tasks:
+                tasks[found.method] = bar.add_task(found.method, total=found.total, certified=0.0)
+            bar.update(tasks[found.method], completed=found.done, certified=100 * found.certified)
 
         yield tell
 
