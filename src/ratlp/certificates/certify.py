@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ratlp.attacks import Maximiser, seeded
 from ratlp.certificates.attack import smallest_broken
 from ratlp.certificates.certification import AttackRun, Certification
-from ratlp.certificates.checks import check_inputs, check_same, clean_logits
+from ratlp.certificates.inputs import check_inputs, check_same, clean_logits
 from ratlp.certificates.methods import Method, chosen
 from ratlp.certificates.problem import Bounds, NormedSpace, Problem
 from ratlp.certificates.runs import Progress, Runs
