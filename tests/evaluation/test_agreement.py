@@ -74,7 +74,7 @@ def test_pgd_is_that_of_foolbox(digits, nets, kind, norm):
     theirs = by_foolbox(net, x, y, norm, eps, steps=50, restarts=5)
     set_, pgd = perturbation_set(norm, eps, bounds=(0, 1)), PGD(steps=50, restarts=5)
     attacks = [Attack("same loss", pgd, set_, softmax_cross_entropy), Attack("unsaturated", pgd, set_, log_odds)]
-    same, unsaturated = (attack.robust_accuracy for attack in evaluate(net, x, y, attacks).attacks)
+    same, unsaturated = (attack.robust.share for attack in evaluate(net, x, y, attacks).attacks)
     assert 0.3 < theirs < 0.9
     # Never above; somewhat below, as foolbox judges the last point of each climb, and here every point counts
     assert theirs - 2 * HALF_A_POINT <= same <= theirs + HALF_A_POINT
@@ -103,7 +103,7 @@ def test_apgd_is_that_of_its_authors(digits, nets, kind, norm):
             adversarial = theirs[result.name].perturb(x.clone(), y.clone())
         accuracy = (net(adversarial).argmax(1) == y).float().mean().item()
         assert 0.3 < accuracy < 0.9
-        assert abs(result.robust_accuracy - accuracy) <= HALF_A_POINT, result.name
+        assert abs(result.robust.share - accuracy) <= HALF_A_POINT, result.name
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])

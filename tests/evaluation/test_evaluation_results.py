@@ -79,7 +79,7 @@ def test_a_data_frame(evaluation):
     frame = evaluation.to_dataframe()
     assert isinstance(frame, pd.DataFrame)
     assert list(frame["name"]) == [attack.name for attack in evaluation.attacks]
-    assert list(frame["robust_accuracy"]) == [attack.robust_accuracy for attack in evaluation.attacks]
+    assert list(frame["robust_accuracy"]) == [attack.robust.share for attack in evaluation.attacks]
 
 
 def test_curves_and_distances_become_json(mlp, samples):

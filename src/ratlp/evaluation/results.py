@@ -51,11 +51,6 @@ class AttackResult:
     gradients: int
 
     @property
-    def robust_accuracy(self) -> float:
-        """The share of all samples that is robust, in [0, 1]."""
-        return self.robust.share
-
-    @property
     def eps_absolute(self) -> float | None:
         """The radius in units of the point, the mean where it is relative; None where it is not one number."""
         if not isinstance(self.eps, float) or self.relative_to is None:
