@@ -12,6 +12,7 @@ from ratlp.certificates import certify_lipschitz, linear_head_radius, lipschitz_
 from ratlp.errors import BoundError, InputError, LayerError
 from ratlp.models import EncoderClassifier, LipschitzLinear, MaxMin, mlp
 from ratlp.perturbations import L2, LInf
+from ratlp.proportions import Accuracy
 
 NORMS = ("linf", "l2")
 SETS = {"linf": LInf, "l2": L2}
@@ -159,8 +160,8 @@ def test_json_and_accuracy():
     x, y = torch.tensor([[3.0, 1.0], [0.0, 1.0], [1.0, 0.0]]), torch.tensor([0, 0, 0])
     certificate = certify_lipschitz(model, x, y, layer="input")
     assert [round(r, 9) for r in certificate.to_dict()["input_radius"]] == [1.0, 0.0, 0.5]
-    assert certificate.accuracy(input_eps=0.0) == pytest.approx(2 / 3)
-    assert certificate.accuracy(input_eps=0.7) == certificate.accuracy(latent_eps=0.7) == pytest.approx(1 / 3)
+    assert certificate.accuracy(input_eps=0.0) == Accuracy(2, 3)
+    assert certificate.accuracy(input_eps=0.7) == certificate.accuracy(latent_eps=0.7) == Accuracy(1, 3)
     nn.init.zeros_(model[0].weight)
     model[0].bias = nn.Parameter(torch.tensor([1.0, 0.0]))
     constant = certify_lipschitz(model, x, y, layer="input").to_dict()

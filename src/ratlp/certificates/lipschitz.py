@@ -15,6 +15,7 @@ from ratlp.certificates.theorem import CROSS_ENTROPY_LIPSCHITZ
 from ratlp.errors import BoundError, InputError
 from ratlp.latent.calls import outside_compiled_code, stepping_in, uncompiled
 from ratlp.perturbations import Norm
+from ratlp.proportions import Accuracy
 
 Form = Literal["closed-form", "last-layer", "logits"]
 
@@ -29,7 +30,7 @@ class LipschitzCertificate:
             "last-layer" (margins of the last linear layer behind a Lipschitz map) or "logits" (2 L_g, sqrt(2) L_g).
         latent_radius: `[batch]`: no latent nearer than that, in `parts.norm`, has another class; 0 for a sample that
             is not classified as its label, inf where nothing can change the class.
-        input_radius: `[batch]`: likewise for the input, the latent radius / L_f.
+        input_radius: `[batch]`: likewise for the input; the latent radius / L_f where nothing passes the latent by.
         loss_slope: `[batch]`: cross-entropy rises by at most this for each unit that the latent moves.
 
     Example:
@@ -38,7 +39,7 @@ class LipschitzCertificate:
         >>> certificate = certify_lipschitz(model, x, y, layer="1")
         >>> certificate.form, certificate.latent_radius.shape
         ('closed-form', torch.Size([5]))
-        >>> certificate.accuracy(input_eps=0.1) <= certificate.accuracy(input_eps=0.0)
+        >>> certificate.accuracy(input_eps=0.1).share <= certificate.accuracy(input_eps=0.0).share
         True
     """
 
@@ -54,8 +55,8 @@ class LipschitzCertificate:
             raise InputError(f"eps must be >= 0; found {eps}")
         return self.loss_slope * eps
 
-    def accuracy(self, *, input_eps: float | None = None, latent_eps: float | None = None) -> float:
-        """The share of samples that keep their label under every perturbation up to eps, in [0, 1].
+    def accuracy(self, *, input_eps: float | None = None, latent_eps: float | None = None) -> Accuracy:
+        """How many samples keep their label under every perturbation up to eps, with the interval of their share.
 
         Args:
             input_eps: Radius in input space; give this or the other.
@@ -70,7 +71,7 @@ class LipschitzCertificate:
         assert eps is not None
         if not eps >= 0:
             raise InputError(f"eps must be >= 0; found {eps}")
-        return float((radius > eps).double().mean())
+        return Accuracy(int((radius > eps).sum()), len(radius))
 
     def to_dict(self) -> dict[str, Any]:
         """The certificate as JSON knows it; null for an infinite radius."""
