@@ -1,10 +1,6 @@
-import itertools
-
 import pytest
-from scipy.stats import binomtest
 
 from ratlp.assessment import Assessment, differences
-from ratlp.assessment.comparison import mcnemar, paired_interval
 from ratlp.errors import InputError
 from ratlp.evaluation import Accuracy, AttackResult, Evaluation, Samples
 
@@ -18,33 +14,6 @@ def assessment(right, broken, labels=(0, 1, 0, 1)):
         Accuracy(len(right), n), (pgd,), Accuracy(1, n), (), samples, "independent", seed=0, batch_size=4, run=""
     )
     return Assessment(evaluation, (), ())
-
-
-def test_mcnemar_is_the_exact_binomial_test():
-    for first, second in itertools.product(range(9), repeat=2):
-        expected = binomtest(first, first + second).pvalue if first + second else 1.0
-        assert mcnemar(first, second) == pytest.approx(expected)
-
-
-def test_intervals_are_antisymmetric_and_hold_the_difference():
-    for first, second in itertools.product(range(0, 20, 3), repeat=2):
-        low, high = paired_interval(first, second, 40)
-        assert -1 <= low < (first - second) / 40 < high <= 1
-        assert paired_interval(second, first, 40) == pytest.approx((-high, -low))
-
-
-def test_intervals_cover_in_all_but_five_of_a_hundred_draws():
-    """Exact coverage for two probabilities of disagreement, by summing over all outcomes of 60 samples."""
-    from scipy.stats import multinomial
-
-    n, first, second = 60, 0.2, 0.1
-    covered = sum(
-        multinomial.pmf((b, c, n - b - c), n, (first, second, 1 - first - second))
-        for b in range(n + 1)
-        for c in range(n + 1 - b)
-        if paired_interval(b, c, n)[0] <= first - second <= paired_interval(b, c, n)[1]
-    )
-    assert 0.94 <= covered <= 0.975
 
 
 def test_pairs_are_counted_sample_by_sample():

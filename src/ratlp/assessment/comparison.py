@@ -1,13 +1,11 @@
 """Whether one model is more robust than another, judged on the same samples one by one."""
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ratlp.assessment.assessment import Assessment
 from ratlp.errors import InputError
-
-_Z95 = 1.959963984540054
+from ratlp.proportions import mcnemar, paired_interval
 
 
 @dataclass(frozen=True)
@@ -70,34 +68,3 @@ def _between(first: str, one: Assessment, second: str, other: Assessment) -> lis
         p_value = mcnemar(ours, theirs)
         results.append(Difference(first, second, measure, share, interval, ours, theirs, p_value))
     return results
-
-
-def paired_interval(first_only: int, second_only: int, n: int) -> tuple[float, float]:
-    r"""The 95 % interval of a difference of two shares of the same samples.
-
-        d -+ z sqrt(b + c - (b - c)^2 / n) / n,   d = (b - c) / n,   with 1/2 added to b and to c, and 2 to n
-
-    for b samples of the first alone and c of the second alone (Agresti and Min, Statistics in Medicine 24, 2005).
-
-    Example:
-        >>> [round(end, 3) for end in paired_interval(10, 2, 100)]
-        [0.011, 0.146]
-    """
-    b, c, total = first_only + 0.5, second_only + 0.5, n + 2
-    middle = (b - c) / total
-    half = _Z95 * math.sqrt(b + c - (b - c) ** 2 / total) / total
-    return max(middle - half, -1.0), min(middle + half, 1.0)
-
-
-def mcnemar(first_only: int, second_only: int) -> float:
-    """The two-sided p-value that two models are equally good (McNemar's exact test).
-
-    Of the samples on which they differ, each is then as likely to be right with the one as with the other.
-
-    Example:
-        >>> mcnemar(5, 0), mcnemar(3, 3)
-        (0.0625, 1.0)
-    """
-    n, larger = first_only + second_only, max(first_only, second_only)
-    tail: int = sum(math.comb(n, k) for k in range(larger, n + 1))
-    return min(1.0, tail / 2 ** (n - 1)) if n else 1.0

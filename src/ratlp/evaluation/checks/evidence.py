@@ -1,9 +1,9 @@
 """When a count or a difference is evidence and when it is noise; the tests are exact, as the counts are small."""
 
-import math
-
 import torch
 from torch import Tensor
+
+from ratlp.proportions import binomial_tail
 
 _ROUNDINGS = 16
 
@@ -12,26 +12,6 @@ LEVEL = 0.01
 
 NOISE = 0.01
 """The share of samples that two runs of a sound attack may leave each other: one point of accuracy."""
-
-
-def binomial_tail(count: int, n: int, share: float) -> float:
-    """P(X >= count) for X binomial, n draws of probability `share`.
-
-    Example:
-        >>> binomial_tail(2, 2, 0.5), binomial_tail(0, 2, 0.5)
-        (0.25, 1.0)
-    """
-    if count <= 0 or share >= 1:
-        return 1.0
-    if count > n or share <= 0:
-        return 0.0
-    log_odds, log_rest = math.log(share) - math.log1p(-share), n * math.log1p(-share)
-    whole = math.lgamma(n + 1)
-    terms = (
-        math.exp(whole - math.lgamma(k + 1) - math.lgamma(n - k + 1) + k * log_odds + log_rest)
-        for k in range(count, n + 1)
-    )
-    return min(math.fsum(terms), 1.0)
 
 
 def beyond(count: int, n: int, share: float) -> bool:
