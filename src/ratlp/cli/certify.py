@@ -20,9 +20,8 @@ from ratlp.data import load_source
 from ratlp.experiments.reproduce import describe, versions
 from ratlp.models import load_model
 from ratlp.perturbations import Norm
-from ratlp.proportions import Accuracy
+from ratlp.report.accuracies import percent_with_interval
 from ratlp.report.certified import certification_files
-from ratlp.report.evaluated_grids import interval, percent
 
 _NORMS = " or ".join(get_args(Norm))
 
@@ -85,15 +84,15 @@ def _names(texts: Sequence[str] | None) -> list[str] | None:
 
 
 def _accuracies(found: Certification) -> Table:
-    table = Table(title=f"{found.n:,} samples, clean accuracy {_shown(found.clean)}")
+    table = Table(title=f"{found.n:,} samples, clean accuracy {percent_with_interval(found.clean)}")
     table.add_column(f"eps ({found.norm})", justify="right")
     table.add_column("certified", justify="right")
     if found.attack is not None:
         table.add_column("right under attack", justify="right")
     for point in found.curve:
-        cells = [f"{point.eps:g}", _shown(point.certified)]
+        cells = [f"{point.eps:g}", percent_with_interval(point.certified)]
         if point.robust is not None:
-            cells.append(_shown(point.robust))
+            cells.append(percent_with_interval(point.robust))
         table.add_row(*cells)
     return table
 
@@ -108,7 +107,3 @@ def _methods(found: Certification) -> Table:
             table.add_row(run.name, f"{run.samples:,}", f"{run.seconds:.1f}", *counts)
     table.caption = "\n".join(f"{run.name}: refused, {run.refused}" for run in found.methods if run.refused) or None
     return table
-
-
-def _shown(accuracy: Accuracy) -> str:
-    return f"{percent(accuracy.share)} {interval(accuracy)}"

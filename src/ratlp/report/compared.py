@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from ratlp.assessment import Assessment, Difference
 from ratlp.errors import InputError
-from ratlp.evaluation import Accuracy
 from ratlp.evaluation.checks import DISTRUST
+from ratlp.report.accuracies import percent_with_interval
 from ratlp.report.document import Document, Section
 from ratlp.report.evaluated import CLOSING, cards, json_bytes
-from ratlp.report.evaluated_grids import budgets, checks_grid, interval, percent, place_name
+from ratlp.report.evaluated_grids import budgets, checks_grid, place_name
 from ratlp.report.evaluated_sections import warning_lines
 from ratlp.report.figures.robustness import robustness_figure
 from ratlp.report.figures.style import figure_png, figure_svg
@@ -105,12 +105,12 @@ def comparison_page(
 def accuracies_grid(found: Found) -> Grid:
     """Clean, worst-case and each attack's accuracy, one column for each model."""
     first = _first(found)
-    rows = [("Clean", "", *(_both(one.evaluation.clean) for one in found.values()))]
+    rows = [("Clean", "", *(percent_with_interval(one.evaluation.clean) for one in found.values()))]
     for layer in first.layers:
-        rows.append(("Worst case", layer, *(_both(one.worst_case(layer)) for one in found.values())))
+        rows.append(("Worst case", layer, *(percent_with_interval(one.worst_case(layer)) for one in found.values())))
         for row, attack in enumerate(first.evaluation.attacks):
             if attack.layer == layer:
-                cells = (_both(one.evaluation.attacks[row].robust) for one in found.values())
+                cells = (percent_with_interval(one.evaluation.attacks[row].robust) for one in found.values())
                 rows.append((attack.name.removesuffix(f" at {layer}"), layer, *cells))
     columns = (Column("Attack"), Column("At"), *(Column(name, right=True) for name in found))
     return Grid(columns, tuple(rows))
@@ -197,10 +197,6 @@ def _summary(differing: Sequence[Difference]) -> str:
         f"p = {one.p_value:.2g})."
         for one in clear
     )
-
-
-def _both(accuracy: Accuracy) -> str:
-    return f"{percent(accuracy.share)} {interval(accuracy)}"
 
 
 def _first(found: Found) -> Assessment:

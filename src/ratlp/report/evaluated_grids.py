@@ -4,29 +4,8 @@ from ratlp.assessment import Assessment, Certified
 from ratlp.evaluation import Accuracy, AttackResult, Check, Distances, Evaluation
 from ratlp.evaluation.checks import DISTRUST
 from ratlp.latent.layers import INPUT
-from ratlp.report.figures.robustness import NORMS
+from ratlp.report.accuracies import NORMS, interval, percent
 from ratlp.report.grid import Column, Grid
-
-
-def percent(share: float) -> str:
-    """A share as a percentage.
-
-    Example:
-        >>> percent(0.625)
-        '62.5 %'
-    """
-    return f"{100 * share:.1f} %"
-
-
-def interval(accuracy: Accuracy) -> str:
-    """Its confidence interval in %.
-
-    Example:
-        >>> interval(Accuracy(8, 10))
-        '[49.0, 94.3]'
-    """
-    low, high = accuracy.ci95
-    return f"[{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def place_name(layer: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ratlp.assessment import Assessment, Views
 from ratlp.evaluation.checks import DISTRUST, warning
 from ratlp.latent.layers import INPUT
+from ratlp.report.accuracies import percent, percent_with_interval
 from ratlp.report.document import Section
 from ratlp.report.evaluated_grids import (
     budget_text,
@@ -15,8 +16,6 @@ from ratlp.report.evaluated_grids import (
     curve_grid,
     distances_grid,
     headline_grid,
-    interval,
-    percent,
     place_name,
 )
 
@@ -60,11 +59,11 @@ def summary(assessment: Assessment) -> str:
     """What came out, in a sentence."""
     evaluation = assessment.evaluation
     worst = [
-        f"{percent(assessment.worst_case(layer).share)} {interval(assessment.worst_case(layer))} with "
+        f"{percent_with_interval(assessment.worst_case(layer))} with "
         f"{'the input' if layer == INPUT else place_name(layer)} attacked"
         for layer in assessment.layers
     ]
-    clean = f"{percent(evaluation.clean.share)} {interval(evaluation.clean)} without attack"
+    clean = f"{percent_with_interval(evaluation.clean)} without attack"
     return f"Right: {', '.join([clean, *worst])}."
 
 

@@ -6,7 +6,7 @@ import torch
 
 from ratlp.certificates import Certification, CertifiedPoint
 from ratlp.errors import InputError
-from ratlp.report.figures.robustness import NORMS, ci95_percent
+from ratlp.report.accuracies import NORMS, ci95_percent
 from ratlp.report.figures.style import BLACK, BLUE, VERMILLION, look, new_figure, settle
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ratlp.assessment import Certified
 from ratlp.errors import InputError
 from ratlp.evaluation import Accuracy, Curve
+from ratlp.report.accuracies import NORMS, ci95_percent
 from ratlp.report.figures.style import (
     BLACK,
     BLUE,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 _COLOURS: Final = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY_BLUE, GREY, BLACK)
 _MARKERS: Final = "osD^vPX*"
-NORMS: Final = {"linf": "L-inf", "l2": "L2"}
 
 
 def robustness_figure(
@@ -127,14 +127,3 @@ def _draw_other_unit(axes: "Axes", curve: Curve) -> None:
 
 def _times(factor: float, eps: Any) -> Any:
     return factor * eps
-
-
-def ci95_percent(accuracy: Accuracy) -> tuple[float, float]:
-    """The ends of its confidence interval in %.
-
-    Example:
-        >>> [round(end, 1) for end in ci95_percent(Accuracy(8, 10))]
-        [49.0, 94.3]
-    """
-    low, high = accuracy.ci95
-    return 100 * low, 100 * high
