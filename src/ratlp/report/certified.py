@@ -1,12 +1,12 @@
 """A certification as files, by name."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from ratlp.certificates import Certification
 from ratlp.report.figures.certified import certified_figure
 from ratlp.report.figures.style import figure_png, figure_svg
+from ratlp.report.json_file import json_bytes
 
 
 def certification_files(certification: Certification, facts: Mapping[str, Any]) -> dict[str, bytes]:
@@ -33,5 +33,4 @@ def certification_files(certification: Certification, facts: Mapping[str, Any]) 
     content = certification.to_dict()
     samples = content.pop("samples")  # long, so last
     content |= {**facts, "files": sorted([*files, "results.json"]), "samples": samples}
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    return {**files, "results.json": f"{text}\n".encode()}
+    return {**files, "results.json": json_bytes(content)}

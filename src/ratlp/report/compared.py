@@ -8,13 +8,14 @@ from ratlp.errors import InputError
 from ratlp.evaluation.checks import DISTRUST
 from ratlp.report.accuracies import percent_with_interval
 from ratlp.report.document import Document, Section
-from ratlp.report.evaluated import CLOSING, cards, json_bytes
+from ratlp.report.evaluated import CLOSING, cards
 from ratlp.report.evaluated_grids import budgets, checks_grid, place_name
 from ratlp.report.evaluated_sections import warning_lines
 from ratlp.report.figures.robustness import robustness_figure
 from ratlp.report.figures.style import figure_png, figure_svg
 from ratlp.report.grid import Column, Grid
 from ratlp.report.html import html_page
+from ratlp.report.json_file import json_bytes
 from ratlp.report.labels import data_label
 
 if TYPE_CHECKING:

@@ -1,6 +1,5 @@
 """An assessment as files, by name."""
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from ratlp.report.figures.regions import regions_figure
 from ratlp.report.figures.robustness import robustness_figure
 from ratlp.report.figures.style import figure_png, figure_svg
 from ratlp.report.html import html_page
+from ratlp.report.json_file import json_bytes
 from ratlp.report.labels import data_label, key_label
 from ratlp.report.table import value_text
 
@@ -118,13 +118,3 @@ def cards(facts: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
         title: [(_LABELS.get(key) or key_label(key), value_text(value)) for key, value in part.items()]
         for title, part in (("Data", data), ("Attacks", settings))
     }
-
-
-def json_bytes(content: Mapping[str, Any]) -> bytes:
-    """A JSON file.
-
-    Example:
-        >>> json_bytes({"n": 1}).split()
-        [b'{', b'"n":', b'1', b'}']
-    """
-    return f"{json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)}\n".encode()

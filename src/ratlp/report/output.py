@@ -1,9 +1,8 @@
 """The results as files, by name."""
 
-import json
-
 from ratlp.experiments.results import Reproduction
 from ratlp.report.figures import figure_png, figure_svg, report_figures
+from ratlp.report.json_file import json_bytes
 from ratlp.report.page import report_page
 from ratlp.report.table import (
     ablation_markdown,
@@ -46,5 +45,5 @@ def output_files(reproduction: Reproduction) -> dict[str, bytes]:
         contents[f"{name}.png"] = figure_png(figure)
         contents[f"{name}.svg"] = figure_svg(figure)
     content = reproduction.to_dict() | {"files": sorted([*contents, "results.json"])}
-    contents["results.json"] = f"{json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)}\n".encode()
+    contents["results.json"] = json_bytes(content)
     return contents
