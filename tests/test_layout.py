@@ -8,7 +8,7 @@ import pytest
 TESTS = Path(__file__).parent
 SOURCE = TESTS.parent / "src" / "ratlp"
 LAYERS = [
-    {"errors", "optional", "proportions"},
+    {"errors", "optional", "proportions", "versions"},
     {"perturbations", "latent", "losses"},
     {"attacks", "bounds", "classification"},
     {"objective", "certificates", "evaluation"},

@@ -11,7 +11,6 @@ from utils.browser import CHROMIUM, look_at
 from ratlp.assessment import Budget, Journal, Plan, assess, differences, views
 from ratlp.data import Digits, Moons
 from ratlp.evaluation import Check
-from ratlp.experiments.reproduce import describe
 from ratlp.models import mlp
 from ratlp.report.compared import comparison_files
 from ratlp.report.evaluated import evaluation_figures, evaluation_files, evaluation_page
@@ -26,7 +25,7 @@ def facts(source, plan):
     return {
         "command": "ratlp evaluate net.safetensors --data=moons " + "--layer=a.very.long.layer.name " * 3,
         "model": "mlp, with the weights of <net>.safetensors",
-        "data": {**describe(source, 0)},
+        "data": source.described(0),
         "settings": plan.settings(),
         "versions": {"torch": "2.13.0"},
     }

@@ -17,11 +17,11 @@ from ratlp.cli.progress import method_progress
 from ratlp.cli.request import numbers
 from ratlp.cli.subject import beside, short_name
 from ratlp.data import load_source
-from ratlp.experiments.reproduce import describe, versions
 from ratlp.models import load_model
 from ratlp.perturbations import Norm
 from ratlp.report.accuracies import percent_with_interval
 from ratlp.report.certified import certification_files
+from ratlp.versions import versions
 
 _NORMS = " or ".join(get_args(Norm))
 
@@ -71,7 +71,7 @@ def certify_command(
             effort=Effort(tolerance=tolerance, batch_size=batch_size),
             progress=progress,
         )
-    facts = {"command": command, "model": loaded.origin, "data": {**describe(source, seed), "seed": seed}}
+    facts = {"command": command, "model": loaded.origin, "data": {**source.described(seed), "seed": seed}}
     folder.publish(certification_files(found, facts | {"versions": versions()}))
     console = Console()
     console.print(_accuracies(found), _methods(found))

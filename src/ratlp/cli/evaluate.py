@@ -18,11 +18,11 @@ from ratlp.cli.request import Request, with_request
 from ratlp.cli.subject import open_subject, short_name
 from ratlp.data import Source, load_source
 from ratlp.evaluation.results import SCHEMA
-from ratlp.experiments.reproduce import describe, versions
 from ratlp.report.evaluated import evaluation_files
 from ratlp.report.evaluated_grids import headline_grid
 from ratlp.report.evaluated_sections import warning_lines
 from ratlp.report.grid import Grid
+from ratlp.versions import versions
 
 UNFINISHED = "unfinished.jsonl"
 
@@ -60,7 +60,7 @@ def evaluate_command(
 
 def common_facts(source: Source, seed: int, settings: dict[str, Any]) -> dict[str, Any]:
     """What `results.json` says of data, settings and versions."""
-    return {"data": {**describe(source, seed)}, "settings": settings, "versions": dict(versions())}
+    return {"data": source.described(seed), "settings": settings, "versions": versions()}
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal, SupportsIndex
+from typing import Any, ClassVar, Literal, SupportsIndex
 
 from torch import Tensor
 
@@ -87,6 +87,28 @@ class Source(ABC):
             True
         """
         return self._draw(_checked_seed(seed))
+
+    def described(self, seed: int) -> dict[str, Any]:
+        """Kind, name, sizes, units and split, for the record of results, as JSON.
+
+        Example:
+            >>> from ratlp.data import Moons
+            >>> found = Moons(n=50).described(seed=0)
+            >>> found["name"], found["n_train"], found["n_test"], found["features"]
+            ('moons', 40, 10, [2])
+        """
+        split = self.draw(seed)
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "n_train": len(split.x_train),
+            "n_test": len(split.x_test),
+            "features": list(self.features),
+            "classes": self.classes,
+            "bounds": None if self.bounds is None else list(self.bounds),
+            "units": self.units,
+            "split_rule": self.split_rule,
+        }
 
     @abstractmethod
     def _draw(self, seed: int) -> Split:

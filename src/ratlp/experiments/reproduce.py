@@ -1,12 +1,9 @@
 """The paper's experiments, all of them, on one data source."""
 
-import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from ratlp.data import Source
 from ratlp.experiments.ablation import ablation
@@ -19,6 +16,7 @@ from ratlp.experiments.setting import Setting
 from ratlp.experiments.table import gains, table1
 from ratlp.experiments.theorem import theorem
 from ratlp.experiments.trials import Trials
+from ratlp.versions import versions
 
 
 def reproduce(
@@ -64,7 +62,7 @@ def reproduce(
     with _timed(timings, "search"):
         searched = search(progress=progress) if with_search else None
     return Reproduction(
-        data=describe(source, trials.seeds[0]),
+        data=source.described(trials.seeds[0]),
         setting=asdict(setting),
         attack_eps=ATTACK_EPS,
         seeds=trials.seeds,
@@ -77,31 +75,6 @@ def reproduce(
         boundaries=figure,
         timings=timings,
     )
-
-
-def describe(source: Source, seed: int) -> Mapping[str, Any]:
-    """The data's kind, name, sizes, units and split, for the record."""
-    split = source.draw(seed)
-    return {
-        "kind": source.kind,
-        "name": source.name,
-        "n_train": len(split.x_train),
-        "n_test": len(split.x_test),
-        "features": list(source.features),
-        "classes": source.classes,
-        "bounds": None if source.bounds is None else list(source.bounds),
-        "units": source.units,
-        "split_rule": source.split_rule,
-    }
-
-
-def versions() -> Mapping[str, str]:
-    """Of everything that the numbers depend on, as far as it is installed."""
-    found = {"python": platform.python_version()}
-    for package in ("ratlp", "torch", "numpy", "scipy", "scikit-learn"):
-        with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
 
 
 @contextmanager
