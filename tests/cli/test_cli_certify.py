@@ -45,11 +45,12 @@ def test_a_table_a_figure_and_results(digits, tmp_path, capsys):
     captured = capsys.readouterr()
     assert captured.err == ""  # no progress bar where there is no terminal
     assert "40 samples" in captured.out
-    assert "right under attack" in captured.out
+    assert "Right under attack" in captured.out
     content = json.loads((out / "results.json").read_bytes())
     assert content["eps"] == [0.02, 0.05, 0.1]
     assert content["bounds"] == [0, 1]
     assert content["data"]["name"] == "digits"
+    assert content["settings"] == {"methods": ["interval"], "seed": 0, "batch_size": 256}
     assert content["model"] == f"small_cnn, with the weights of {digits}"
     found = Certification.from_json((out / "results.json").read_text())
     assert f"{100 * found.point(0.1).certified.share:.1f} %" in captured.out
@@ -57,6 +58,21 @@ def test_a_table_a_figure_and_results(digits, tmp_path, capsys):
     x, y = split.x_test[:40], split.y_test[:40]
     expected = certify(trained.digits(), x, y, eps=[0.02, 0.05, 0.1], bounds=(0, 1), methods=["interval"])
     assert torch.equal(found.radius, expected.radius)
+
+
+def test_bounds_are_the_datas_own_unless_given(digits, tmp_path):
+    radii = {}
+    for bounds in ("0,1", "none", "-0.5,1.5"):
+        out = tmp_path / bounds
+        options = ["--samples", 20, "--method", "interval", "--bounds", bounds, "--out", out]
+        assert run(digits, "--data", "digits", *options) == 0
+        text = (out / "results.json").read_text()
+        assert f"--bounds={bounds}" in json.loads(text)["command"]
+        radii[bounds] = Certification.from_json(text)
+    assert [found.bounds for found in radii.values()] == [(0, 1), None, (-0.5, 1.5)]
+    assert (radii["0,1"].radius >= radii["-0.5,1.5"].radius).all()
+    assert (radii["-0.5,1.5"].radius >= radii["none"].radius).all()
+    assert radii["0,1"].radius.sum() > radii["none"].radius.sum()
 
 
 def test_the_recorded_command_gives_the_same_results_again(moons, tmp_path):
@@ -103,6 +119,9 @@ def test_l2_and_a_layer(digits, tmp_path):
         (["--eps", "much"], "eps must be numbers, such as 0.05,0.1; found 'much'"),
         (["--layer", "feature.3"], "Names that fit: 'features.3'"),
         (["--method", "intervall"], "did you mean 'interval'"),
+        (["--bounds", "0"], "bounds must be two numbers, such as 0,1, or none; found '0'"),
+        (["--bounds", "1,0"], "low < high"),
+        (["--bounds", "0,0.5"], "inputs must lie within the bounds (0.0, 0.5)"),
         (["--norm", "l1"], "norm must be 'linf' or 'l2'; found 'l1'"),
         (["--norm", "l2", "--method", "interval"], "no method can certify this model"),
         (["--samples", "0"], "--samples"),

@@ -64,10 +64,10 @@ class Request:
             raise InputError("--latent-eps and --relative are for layers; found no --layer: name one")
         layers = {layer: Budget(latent, self.relative) for layer in self.layer or () if layer != INPUT}
         plan = Plan(
-            tuple(name.strip() for name in self.attacks.split(",")),
+            names([self.attacks]),
             cast(Norm, self.norm),  # what it is not, the suite refuses
             {INPUT: Budget(radii), **layers},
-            _bounds(self.bounds, source),
+            bounds_of(self.bounds, source),
             seed=self.seed,
             batch_size=self.batch_size,
             checks=self.checks,
@@ -120,6 +120,16 @@ def with_request(command: Callable[..., None]) -> Callable[..., None]:
     return spelled_out
 
 
+def names(texts: Sequence[str]) -> tuple[str, ...]:
+    """Names with commas between them.
+
+    Example:
+        >>> names(["fgsm, pgd", "noise"])
+        ('fgsm', 'pgd', 'noise')
+    """
+    return tuple(name.strip() for text in texts for name in text.split(","))
+
+
 def numbers(texts: Sequence[str], option: str) -> tuple[float, ...]:
     """Numbers with commas between them.
 
@@ -131,12 +141,22 @@ def numbers(texts: Sequence[str], option: str) -> tuple[float, ...]:
         (0.1, 0.2, 0.3)
     """
     try:
-        return tuple(float(text) for part in texts for text in part.split(","))
+        return tuple(map(float, names(texts)))
     except ValueError:
         raise InputError(f"{option} must be numbers, such as 0.05,0.1; found {','.join(texts)!r}") from None
 
 
-def _bounds(text: str | None, source: Source) -> tuple[float, float] | None:
+def bounds_of(text: str | None, source: Source) -> tuple[float, float] | None:
+    """The bounds of the inputs: those asked for, none for "none", or where nothing is asked for the data's own.
+
+    Raises:
+        InputError: They are not two numbers.
+
+    Example:
+        >>> from ratlp.data import Digits
+        >>> bounds_of("0,2", Digits()), bounds_of("none", Digits()), bounds_of(None, Digits())
+        ((0.0, 2.0), None, (0.0, 1.0))
+    """
     if text is None:
         return source.bounds
     if text == "none":
