@@ -68,10 +68,10 @@ def comparison_figures(found: Found) -> dict[str, "Figure"]:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    places = range(len(_first(found).curves))
+    indices = range(len(_first(found).curves))
     return {
-        f"curve-{place}": robustness_figure({name: one.curves[place] for name, one in found.items()})
-        for place in places
+        f"curve-{index}": robustness_figure({name: one.curves[index] for name, one in found.items()})
+        for index in indices
     }
 
 
@@ -97,8 +97,8 @@ def comparison_page(
         closing=CLOSING,
     )
     alt = {
-        f"curve-{place}": f"Line plot of each model's robust accuracy over eps at {place_name(curve.layer)}."
-        for place, curve in enumerate(_first(found).curves)
+        f"curve-{index}": f"Line plot of each model's robust accuracy over eps at {place_name(curve.layer)}."
+        for index, curve in enumerate(_first(found).curves)
     }
     return html_page(document, figures, alt)
 
@@ -160,11 +160,11 @@ def _sections(found: Found, differing: Sequence[Difference]) -> Iterator[Section
         ),
         grid=differences_grid(differing),
     )
-    for place, curve in enumerate(_first(found).curves):
+    for index, curve in enumerate(_first(found).curves):
         yield Section(
             title=f"Accuracy over eps, at {place_name(curve.layer)}",
             prose=(f"By {curve.name} alone. What it breaks at one eps counts as broken at every larger one.",),
-            figure=f"curve-{place}",
+            figure=f"curve-{index}",
             caption="Bands: 95 % Wilson confidence intervals.",
         )
     for name, one in found.items():
@@ -185,7 +185,7 @@ def _budgets(found: Found) -> Iterator[str]:
 
 
 def _broken(one: Assessment) -> frozenset[int]:
-    return frozenset(place for place, check in enumerate(one.evaluation.checks) if check.verdict == DISTRUST)
+    return frozenset(index for index, check in enumerate(one.evaluation.checks) if check.verdict == DISTRUST)
 
 
 def _summary(differing: Sequence[Difference]) -> str:

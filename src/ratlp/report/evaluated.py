@@ -62,17 +62,17 @@ def evaluation_figures(assessment: Assessment, seen: Views) -> dict[str, "Figure
         MissingExtraError: matplotlib is not installed.
     """
     figures = {}
-    for place, curve in enumerate(assessment.curves):
+    for index, curve in enumerate(assessment.curves):
         certified = next(iter(certificates_at(assessment, curve.layer)), None)
         eps = next(one.eps for one in assessment.evaluation.attacks if one.layer == curve.layer)
         worst = (eps, assessment.worst_case(curve.layer)) if isinstance(eps, float) else None
-        figures[f"curve-{place}"] = robustness_figure({f"Under {curve.name}": curve}, worst=worst, certified=certified)
+        figures[f"curve-{index}"] = robustness_figure({f"Under {curve.name}": curve}, worst=worst, certified=certified)
     if seen.regions is not None and seen.examples is not None:
         figures["regions"] = regions_figure(seen.regions, seen.examples, seen.labels)
     elif seen.image is not None and seen.examples is not None:
         figures["pairs"] = pairs_figure(seen.examples, seen.labels, seen.image)
-    for place, moved in enumerate(seen.latents):
-        figures[f"latents-{place}"] = latents_figure(moved, seen.labels)
+    for index, moved in enumerate(seen.latents):
+        figures[f"latents-{index}"] = latents_figure(moved, seen.labels)
     return figures
 
 

@@ -72,9 +72,9 @@ def checks_grid(checks: tuple[Check, ...]) -> Grid:
     return Grid(columns, tuple(rows))
 
 
-def curve_grid(assessment: Assessment, place: int) -> Grid:
+def curve_grid(assessment: Assessment, index: int) -> Grid:
     """Robust accuracy at each eps of a curve, and what is certified there."""
-    curve = assessment.curves[place]
+    curve = assessment.curves[index]
     certified = {point.eps: point.certified for one in certificates_at(assessment, curve.layer) for point in one.points}
     other = {"eps_absolute": "eps, absolute"} if curve.relative_to else {"eps_relative": "eps / latent's scale"}
     other = other if curve.layer != INPUT else {}

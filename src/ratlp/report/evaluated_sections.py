@@ -70,11 +70,11 @@ def summary(assessment: Assessment) -> str:
 def alt_texts(assessment: Assessment, seen: Views) -> dict[str, str]:
     """What each figure shows, in words."""
     texts = {}
-    for place, curve in enumerate(assessment.curves):
+    for index, curve in enumerate(assessment.curves):
         points = "; ".join(f"{point.eps:g}: {percent(point.robust.share)}" for point in curve.points)
-        texts[f"curve-{place}"] = f"Line plot of robust accuracy over eps at {place_name(curve.layer)}. {points}."
-    for place, moved in enumerate(seen.latents):
-        texts[f"latents-{place}"] = (
+        texts[f"curve-{index}"] = f"Line plot of robust accuracy over eps at {place_name(curve.layer)}. {points}."
+    for index, moved in enumerate(seen.latents):
+        texts[f"latents-{index}"] = (
             f"Scatter plot of {moved.where} of {len(moved.clean)} samples on their first two principal components, "
             f"with lines to where the attack moved the {int(moved.broken.sum())} samples that it broke."
         )
@@ -89,7 +89,7 @@ def _checks(assessment: Assessment) -> Section:
     checks = assessment.evaluation.checks
     if not checks:
         return Section(title="Self-checks", prose=("None was run: nothing is known of whether the attacks work.",))
-    broken = frozenset(place for place, check in enumerate(checks) if check.verdict == DISTRUST)
+    broken = frozenset(index for index, check in enumerate(checks) if check.verdict == DISTRUST)
     found = f"{len(broken)} of {len(checks)} say: do not trust the numbers." if broken else "None speaks against them."
     return Section(
         title="Self-checks",
@@ -100,7 +100,7 @@ def _checks(assessment: Assessment) -> Section:
 
 
 def _curves(assessment: Assessment) -> Iterator[Section]:
-    for place, curve in enumerate(assessment.curves):
+    for index, curve in enumerate(assessment.curves):
         refused = [
             f"Not certified by {name}: {reason}." if name else f"Nothing could be certified: {reason}."
             for found in certificates_at(assessment, curve.layer)
@@ -112,9 +112,9 @@ def _curves(assessment: Assessment) -> Iterator[Section]:
                 f"By {curve.name} alone, in a run of its own. What it breaks at one eps counts as "
                 "broken at every larger one.",
             ),
-            grid=curve_grid(assessment, place),
+            grid=curve_grid(assessment, index),
             findings=tuple(refused),
-            figure=f"curve-{place}",
+            figure=f"curve-{index}",
             caption="Bands and bars: 95 % Wilson confidence intervals.",
         )
 
@@ -136,11 +136,11 @@ def _pictures(assessment: Assessment, seen: Views) -> Iterator[Section]:
             figure="pairs",
             caption="Differences: blue where the attack darkens, red where it brightens.",
         )
-    for place, moved in enumerate(seen.latents):
+    for index, moved in enumerate(seen.latents):
         moves = "the attack on the input" if moved.layer == INPUT else f"the attack at {place_name(moved.layer)}"
         yield Section(
             title=f"Latent space, under {moves}",
             prose=(f"Shown is {moved.where}, on the two directions in which it spreads most without attack.",),
-            figure=f"latents-{place}",
+            figure=f"latents-{index}",
             caption="Dots: clean. Crosses: adversarial. Numbers: the middle of each class.",
         )

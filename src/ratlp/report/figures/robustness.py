@@ -56,8 +56,8 @@ def robustness_figure(
     with look():
         figure = new_figure(6.6, 4.6)
         axes = figure.subplots()
-        for place, (name, curve) in enumerate(curves.items()):
-            _draw(axes, name, curve, place)
+        for index, (name, curve) in enumerate(curves.items()):
+            _draw(axes, name, curve, index)
         if certified is not None and certified.points:
             _draw_certified(axes, certified)
         if worst is not None:
@@ -87,11 +87,11 @@ def eps_label(curve: Curve) -> str:
     return f"{norm} radius eps at {curve.layer!r}, in {unit}"
 
 
-def _draw(axes: "Axes", name: str, curve: Curve, place: int) -> None:
-    colour, marker = _COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)]
+def _draw(axes: "Axes", name: str, curve: Curve, index: int) -> None:
+    colour, marker = _COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)]
     eps = [point.eps for point in curve.points]
     low, high = zip(*(ci95_percent(point.robust) for point in curve.points), strict=True)
-    label = "95 % confidence interval" if place == 0 else None
+    label = "95 % confidence interval" if index == 0 else None
     axes.fill_between(eps, low, high, color=colour, alpha=0.2, linewidth=0, label=label)
     shares = [100 * point.robust.share for point in curve.points]
     axes.plot(eps, shares, marker=marker, color=colour, label=name, clip_on=False, zorder=3)
