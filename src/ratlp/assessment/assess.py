@@ -17,7 +17,7 @@ from ratlp.certificates import Effort, certify
 from ratlp.errors import BoundError
 from ratlp.evaluation import Check, Evaluation, Options, Progress, evaluate, minimal_distances, robustness_curve
 from ratlp.evaluation.checks import run_checks
-from ratlp.latent.layers import INPUT
+from ratlp.latent.layers import INPUT, at_layer
 
 Watch = Callable[[str], AbstractContextManager[Callable[[Progress], None]]]
 """`with watch(stage) as tell`: announces a stage; `tell` is called with its progress, if it has any."""
@@ -81,15 +81,14 @@ class _Run:
             evaluation = evaluate(*self.data, plan.suite(), **options)
         curves, distances, certificates = [], [], []
         for layer, budget in plan.budgets.items():
-            attack, place = plan.primary(layer), "" if layer == INPUT else f" at {layer}"
+            attack, place = plan.primary(layer), at_layer(layer)
             with self._stage(f"curve{place}") as options:
                 curves.append(robustness_curve(*self.data, attack, budget.curve, **options))
             with self._stage(f"distances{place}") as options:
                 distances.append(minimal_distances(*self.few, attack.at(budget.curve[-1]), **options))
         checks = self._once("self-checks", self._checks) if plan.checks else []
         for layer in plan.budgets if plan.certify else ():
-            place = "" if layer == INPUT else f" at {layer}"
-            found = self._once(f"certificates{place}", partial(self._certified, layer, evaluation))
+            found = self._once(f"certificates{at_layer(layer)}", partial(self._certified, layer, evaluation))
             certificates.append(Certified.from_dict(found))
         found_out = [*(Check(**check) for check in checks), *(one.check() for one in certificates)]
         return Assessment(

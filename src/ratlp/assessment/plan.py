@@ -8,7 +8,7 @@ from typing import Any
 from ratlp.attacks import FGSM, Noise, Square
 from ratlp.errors import InputError
 from ratlp.evaluation import Attack, AutoAttack, quick_attacks, standard_attacks
-from ratlp.latent.layers import INPUT
+from ratlp.latent.layers import INPUT, at_layer
 from ratlp.perturbations import Norm, PerturbationSet, perturbation_set
 from ratlp.perturbations.scale import rms_per_sample
 
@@ -113,7 +113,7 @@ class Plan:
 
     def _at(self, layer: str) -> list[Attack]:
         found = chosen(self.attacks, self._set(layer), layer=layer, seed=self.seed)
-        return found if layer == INPUT else [replace(attack, name=f"{attack.name} at {layer}") for attack in found]
+        return [replace(attack, name=attack.name + at_layer(layer)) for attack in found]
 
     def _set(self, layer: str) -> PerturbationSet:
         budget, bounds = self.budgets[layer], self.bounds if layer == INPUT else None

@@ -17,6 +17,7 @@ from ratlp.certificates.curve import CertifiedPoint
 from ratlp.certificates.json_radii import finite_or_inf, finite_or_none
 from ratlp.certificates.order import check_order
 from ratlp.errors import InputError
+from ratlp.latent.layers import INPUT
 from ratlp.optional import import_optional
 from ratlp.perturbations import Norm
 from ratlp.proportions import Accuracy
@@ -272,7 +273,7 @@ class Certification:
         return cls.from_dict(content)
 
     def __repr__(self) -> str:
-        where = "the input" if self.layer == "input" else f"layer {self.layer!r}"
+        where = "the input" if self.layer == INPUT else f"layer {self.layer!r}"
         points = ", ".join(f"{100 * point.certified.share:.1f} % at {point.eps:g}" for point in self.curve)
         clean = f"{100 * self.clean.share:.1f} %"
         return f"Certification({self.n} samples, {self.norm} in {where}: clean {clean}, certified {points})"

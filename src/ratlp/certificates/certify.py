@@ -19,6 +19,7 @@ from ratlp.certificates.runs import Progress, Runs
 from ratlp.certificates.search import RadiusSearch
 from ratlp.errors import InputError
 from ratlp.latent.calls import own_forwards, uncompiled
+from ratlp.latent.layers import INPUT
 from ratlp.latent.on_loan import on_loan
 from ratlp.perturbations import Norm
 
@@ -61,7 +62,7 @@ def certify(
     y: Tensor,
     *,
     eps: float | Sequence[float],
-    layer: str = "input",
+    layer: str = INPUT,
     norm: Norm = "linf",
     bounds: Bounds | None = None,
     methods: Sequence[str | Method] | None = None,

@@ -16,6 +16,7 @@ from ratlp.cli.progress import method_progress
 from ratlp.cli.request import bounds_of, names, numbers
 from ratlp.cli.subject import open_subject, short_name
 from ratlp.data import load_source
+from ratlp.latent.layers import INPUT
 from ratlp.perturbations import Norm
 from ratlp.report.accuracies import percent_with_interval
 from ratlp.report.certified import certification_files
@@ -30,7 +31,7 @@ def certify_command(
         str, typer.Option(help="moons, digits, a folder of IDX files, or a .npz, .csv or .parquet file; its test part.")
     ],
     weights: Annotated[Path | None, typer.Option(help="A .safetensors file for a factory's model.")] = None,
-    layer: Annotated[str, typer.Option(help="Perturb the output of this layer, such as features.3.")] = "input",
+    layer: Annotated[str, typer.Option(help="Perturb the output of this layer, such as features.3.")] = INPUT,
     eps: Annotated[list[str] | None, typer.Option(help="Radii, such as 0.05,0.1 (default: 0.1).")] = None,
     norm: Annotated[str, typer.Option(help=f"{_NORMS}.")] = "linf",
     bounds: Annotated[

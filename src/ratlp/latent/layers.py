@@ -11,6 +11,16 @@ INPUT = "input"
 """The layer's name for the model's own input; the output of a submodule that is called so is "input#1"."""
 
 
+def at_layer(name: str) -> str:
+    """What a name gets at a layer, to tell it from the same at the input, which gets nothing.
+
+    Example:
+        >>> at_layer("encoder"), at_layer("input")
+        (' at encoder', '')
+    """
+    return "" if name == INPUT else f" at {name}"
+
+
 @dataclass(frozen=True)
 class Layer:
     """One call of a submodule.

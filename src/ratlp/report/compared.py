@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ratlp.assessment import Assessment, Difference
 from ratlp.errors import InputError
 from ratlp.evaluation.checks import DISTRUST
+from ratlp.latent.layers import at_layer
 from ratlp.report.accuracies import percent_with_interval
 from ratlp.report.document import Document, Section
 from ratlp.report.evaluated import CLOSING, cards
@@ -112,7 +113,7 @@ def accuracies_grid(found: Found) -> Grid:
         for row, attack in enumerate(first.evaluation.attacks):
             if attack.layer == layer:
                 cells = (percent_with_interval(one.evaluation.attacks[row].robust) for one in found.values())
-                rows.append((attack.name.removesuffix(f" at {layer}"), layer, *cells))
+                rows.append((attack.name.removesuffix(at_layer(layer)), layer, *cells))
     columns = (Column("Attack"), Column("At"), *(Column(name, right=True) for name in found))
     return Grid(columns, tuple(rows))
 

@@ -3,7 +3,7 @@
 from ratlp.assessment import Assessment, Certified
 from ratlp.evaluation import Accuracy, AttackResult, Check, Distances, Evaluation
 from ratlp.evaluation.checks import DISTRUST
-from ratlp.latent.layers import INPUT
+from ratlp.latent.layers import INPUT, at_layer
 from ratlp.report.accuracies import NORMS, interval, percent
 from ratlp.report.grid import Column, Grid
 
@@ -28,7 +28,7 @@ def headline_grid(assessment: Assessment) -> Grid:
             if attack.layer == layer:
                 cost = [f"{count / max(attack.attacked, 1):.0f}" for count in (attack.gradients, attack.forwards)]
                 seconds = f"{evaluation.timings.get(attack.name, 0):.1f}"
-                rows.append(_row(attack.name.removesuffix(f" at {layer}"), layer, attack.robust, (*cost, seconds)))
+                rows.append(_row(attack.name.removesuffix(at_layer(layer)), layer, attack.robust, (*cost, seconds)))
     right = ("Robust accuracy", "95 % CI", "Gradients per sample", "Passes per sample", "Seconds")
     return Grid((Column("Attack"), Column("At"), *(Column(title, right=True) for title in right)), tuple(rows))
 

@@ -6,6 +6,7 @@ import torch
 
 from ratlp.certificates import Certification, CertifiedPoint
 from ratlp.errors import InputError
+from ratlp.latent.layers import INPUT
 from ratlp.report.accuracies import NORMS, ci95_percent
 from ratlp.report.figures.style import BLACK, BLUE, VERMILLION, look, new_figure, settle
 
@@ -51,7 +52,7 @@ def radius_label(certification: Certification) -> str:
         >>> radius_label(Certification("features.3", "l2", None, (0.1,), 0.01, "float64", (0,), (0,), ()))
         "Radius of the L2 ball around the output of 'features.3', in its units"
     """
-    space = "input" if certification.layer == "input" else f"output of {certification.layer!r}"
+    space = "input" if certification.layer == INPUT else f"output of {certification.layer!r}"
     return f"Radius of the {NORMS[certification.norm]} ball around the {space}, in its units"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ratlp.assessment import Certified
 from ratlp.errors import InputError
 from ratlp.evaluation import Accuracy, Curve
+from ratlp.latent.layers import INPUT
 from ratlp.report.accuracies import NORMS, ci95_percent
 from ratlp.report.figures.style import (
     BLACK,
@@ -81,7 +82,7 @@ def eps_label(curve: Curve) -> str:
         "L-inf radius eps at 'encoder', in units of the latent"
     """
     norm = NORMS.get(curve.norm, curve.norm)
-    if curve.layer == "input":
+    if curve.layer == INPUT:
         return f"{norm} radius eps, in units of the input"
     unit = "units of the latent" if curve.relative_to is None else "multiples of the latent's scale"
     return f"{norm} radius eps at {curve.layer!r}, in {unit}"
