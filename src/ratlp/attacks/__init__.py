@@ -5,6 +5,7 @@ The same parts serve as the inner problem of training and as attacks, in latent 
 
 from ratlp.attacks.apgd import APGD
 from ratlp.attacks.base import Deltas, InnerProblem, Maximiser
+from ratlp.attacks.best import Best
 from ratlp.attacks.classifier import ClassifierProblem
 from ratlp.attacks.fgsm import FGSM
 from ratlp.attacks.noise import Noise
@@ -15,6 +16,7 @@ from ratlp.attacks.targeted import Targeted
 
 __all__ = [
     "APGD",
+    "Best",
     "FGSM",
     "PGD",
     "ClassifierProblem",
