@@ -50,10 +50,13 @@ def assess(
         >>> import tempfile, torch
         >>> from pathlib import Path
         >>> from ratlp.assessment.plan import Budget
+        >>> from ratlp.evaluation.records import digest
         >>> plan = Plan(("fgsm",), "linf", {"input": Budget((0.1,))}, checks=False)
         >>> net, x = nn.Linear(2, 2), torch.rand(20, 2)
-        >>> with Journal(Path(tempfile.mkdtemp()) / "unfinished.jsonl", plan.settings()) as journal:
-        ...     found = assess(net, x, net(x).argmax(1), plan, journal)
+        >>> y = net(x).argmax(1)
+        >>> of = {"model": digest(net, (x, y), {}), **plan.settings()}
+        >>> with Journal(Path(tempfile.mkdtemp()) / "unfinished.jsonl", of) as journal:
+        ...     found = assess(net, x, y, plan, journal)
         >>> found.worst_case("input") == found.evaluation.worst_case
         True
     """
