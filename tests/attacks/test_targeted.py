@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from ratlp.attacks import APGD, FGSM, ClassifierProblem, InnerProblem, Maximiser, Targeted
+from ratlp.attacks import APGD, FGSM, ClassifierProblem, InnerProblem, Maximiser, Square, Targeted
 from ratlp.errors import InputError
 from ratlp.losses import log_odds
 from ratlp.perturbations import LInf
@@ -63,6 +63,14 @@ def test_returns_the_highest_of_the_problems_own_loss():
         found = log_odds(net(x + 1e-3 * sign), y).detach()
         best = torch.where(y == other, best, torch.maximum(best, found))
     assert torch.allclose(log_odds(net(x + delta), y), best)
+
+
+@pytest.mark.parametrize(
+    ("inner", "gradients", "single"), [(APGD(), True, False), (FGSM(), True, True), (Square(), False, False)]
+)
+def test_is_of_the_kind_of_what_it_runs(inner, gradients, single):
+    targeted = Targeted(Targeted(inner))
+    assert (targeted.takes_gradients, targeted.single_step) == (gradients, single)
 
 
 def test_needs_logits():

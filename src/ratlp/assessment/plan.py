@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ratlp.attacks import FGSM, Noise, Square
 from ratlp.errors import InputError
 from ratlp.evaluation import Attack, AutoAttack, quick_attacks, standard_attacks
 from ratlp.latent.layers import INPUT, at_layer
@@ -104,7 +103,9 @@ class Plan:
     def primary(self, layer: str) -> Attack:
         """The attack of curves, distances and pictures: the first with gradients and steps, else the first."""
         attacks = self._at(layer)
-        strong = [a for a in attacks if not isinstance(a.maximiser, FGSM | Square | Noise | AutoAttack)]
+        climbs = [a for a in attacks if a.maximiser.takes_gradients and not a.maximiser.single_step]
+        # AutoAttack knows no radius of each sample's own, as distances need, and is dear at every point of a curve
+        strong = [a for a in climbs if not isinstance(a.maximiser, AutoAttack)]
         return [*strong, *attacks][0]
 
     def settings(self) -> dict[str, Any]:

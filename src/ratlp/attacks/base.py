@@ -156,9 +156,14 @@ class Maximiser(ABC):
 
     Attributes:
         starts_at_zero: Whether the gradient at d = 0 is used; training then provides it.
+        takes_gradients: Whether gradients are used; not by a search that sees losses alone. Evaluation varies an
+            attack with gradients, and holds those without against it.
+        single_step: Whether it is one step along one gradient, as FGSM is, which iterative attacks must match.
     """
 
     starts_at_zero: bool
+    takes_gradients: bool = True
+    single_step: bool = False
 
     @abstractmethod
     def __call__(self, problem: InnerProblem) -> Deltas:

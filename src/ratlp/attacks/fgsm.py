@@ -19,6 +19,7 @@ class FGSM(Maximiser):
     """
 
     starts_at_zero = True
+    single_step = True
 
     def __call__(self, problem: InnerProblem) -> Deltas:
         """The maximiser of the loss's linearisation at the clean point."""

@@ -27,6 +27,7 @@ class Noise(Maximiser):
     """
 
     starts_at_zero = False
+    takes_gradients = False
 
     def __init__(self, *, draws: int) -> None:
         if draws < 1:

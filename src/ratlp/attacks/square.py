@@ -44,6 +44,7 @@ class Square(Maximiser):
     """
 
     starts_at_zero = False
+    takes_gradients = False
 
     def __init__(self, *, queries: int = 5000, restarts: int = 1, share: float = 0.8, seed: int = 0) -> None:
         if queries < 1 or restarts < 1:

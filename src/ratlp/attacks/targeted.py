@@ -42,6 +42,8 @@ class Targeted(Maximiser):
         if classes < 1:
             raise InputError(f"classes must be >= 1; found {classes}")
         self.maximiser = maximiser
+        self.takes_gradients = maximiser.takes_gradients
+        self.single_step = maximiser.single_step
         self.loss = loss
         self.classes = classes
 

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
-from ratlp.attacks import FGSM, PGD, Noise, Square, Targeted
+from ratlp.attacks import FGSM, PGD, Maximiser, Noise, Square, Targeted
 from ratlp.errors import InputError
 from ratlp.evaluation import Attack, Check, quick_attacks
 from ratlp.evaluation.checks import Case, Measured, SelfCheck, run_checks, self_checks, trusted, warning
@@ -105,6 +107,30 @@ def test_the_first_iterative_attack_is_varied():
         _ = Case(net, x, y, attacks[-1:]).primary
 
 
+class Guess(Maximiser):
+    """A random search of one's own."""
+
+    starts_at_zero = False
+    takes_gradients = False
+
+    def __call__(self, problem):
+        return problem.random()
+
+
+@pytest.mark.parametrize("blind", [Guess(), Square(queries=2), Noise(draws=2), Targeted(Square(queries=2))], ids=repr)
+def test_what_sees_losses_alone_is_no_white_box(blind):
+    net, x, y = setting()
+    step = Attack("step", Targeted(FGSM()), LInf(0.1))
+    others = [replace(step, name="guess", maximiser=blind), step]
+    with pytest.raises(NotRun, match="none of the attacks takes gradients"):
+        _ = Case(net, x, y, others[:1]).primary
+    case = Case(net, x, y, others)
+    assert case.primary is step
+    assert case.iterative is None
+    climbing = Case(net, x, y, [*others, replace(step, name="pgd", maximiser=Targeted(PGD(steps=2)))])
+    assert climbing.primary.name == "pgd"
+
+
 def test_the_white_box_is_the_union_of_the_attacks_with_gradients():
     net, x, y = setting()
     case = Case(net.eval(), x, y, quick_attacks(LInf(0.1)))
@@ -198,6 +224,8 @@ def test_longer_doubles_the_steps_alone():
     assert repr(maximiser(PGD(steps=10, restarts=2))) == "PGD(steps=20, step_size=0.25, restarts=2)"
     assert maximiser(Targeted(PGD(steps=3))).maximiser.steps == 6
     assert repr(maximiser(FGSM())) == repr(PGD(steps=20))
+    targeted = maximiser(Targeted(FGSM(), classes=2))
+    assert (repr(targeted.maximiser), targeted.classes, targeted.single_step) == (repr(PGD(steps=20)), 2, False)
     with pytest.raises(NotRun, match="Noise has no steps"):
         maximiser(Noise(draws=2))
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ratlp.attacks import FGSM, Noise, Square, seeded
+from ratlp.attacks import seeded
 from ratlp.classification import check_labels_in_range, model_logits
 from ratlp.evaluation.attack import Attack
 from ratlp.evaluation.attacking import find
@@ -107,7 +107,7 @@ class Case:
 
     @cached_property
     def primary(self) -> Attack:
-        """The attack that is varied: the first that takes gradients and several steps; FGSM where there is none.
+        """The attack that is varied: the first that takes gradients and several steps, else a single one.
 
         Raises:
             NotRun: No attack takes gradients.
@@ -180,11 +180,11 @@ class Case:
 
     @cached_property
     def _gradient(self) -> list[Attack]:
-        return [attack for attack in self.attacks if not isinstance(attack.maximiser, Square | Noise)]
+        return [attack for attack in self.attacks if attack.maximiser.takes_gradients]
 
     @cached_property
     def _iterative(self) -> list[Attack]:
-        return [attack for attack in self._gradient if not isinstance(attack.maximiser, FGSM)]
+        return [attack for attack in self._gradient if not attack.maximiser.single_step]
 
     def _broken_by_any(self, attacks: Sequence[Attack], broken: Tensor | None = None) -> Tensor:
         """One after the other, each on what those before have left."""

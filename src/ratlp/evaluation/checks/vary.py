@@ -46,12 +46,11 @@ def longer(attack: Attack) -> Attack:
 def _longer(maximiser: Maximiser) -> Maximiser:
     if isinstance(maximiser, FGSM):
         return PGD(steps=_STEPS)
-    other: Any = copy.copy(maximiser)
     if isinstance(maximiser, Targeted):
-        other.maximiser = _longer(maximiser.maximiser)
-    elif hasattr(other, "steps"):
-        other.steps = 2 * other.steps
-    else:
+        return Targeted(_longer(maximiser.maximiser), loss=maximiser.loss, classes=maximiser.classes)
+    other: Any = copy.copy(maximiser)
+    if not hasattr(other, "steps"):
         raise NotRun(f"{type(other).__name__} has no steps that could be doubled")
+    other.steps = 2 * other.steps
     found: Maximiser = other
     return found
