@@ -140,6 +140,9 @@ class Samples:
         predictions: The classes predicted without attack.
         broken: For each attack, by name, the indices of the samples that it turned from right to wrong.
 
+    Raises:
+        InputError: There is not one prediction for each label.
+
     Example:
         >>> samples = Samples(labels=(0, 1, 1), predictions=(0, 1, 0), broken={"pgd": (1,)})
         >>> samples.correct, samples.robust
@@ -149,6 +152,12 @@ class Samples:
     labels: tuple[int, ...]
     predictions: tuple[int, ...]
     broken: Mapping[str, tuple[int, ...]]
+
+    def __post_init__(self) -> None:
+        if len(self.predictions) != len(self.labels):
+            raise InputError(
+                f"samples need a prediction for each label; found {len(self.predictions)} for {len(self.labels)}"
+            )
 
     @property
     def correct(self) -> tuple[int, ...]:
@@ -233,20 +242,23 @@ class Evaluation:
         """
         if entry.get("schema") != SCHEMA:
             raise InputError(f"results must be of layout {SCHEMA!r}; found {entry.get('schema')!r}")
-        samples = Samples.from_dict(entry["samples"])
-        n = len(samples.labels)
-        return cls(
-            clean=Accuracy(len(samples.correct), n),
-            attacks=tuple(map(AttackResult.from_dict, entry["attacks"])),
-            worst_case=Accuracy(len(samples.robust), n),
-            classes=tuple(map(ClassResult.from_dict, entry["classes"])),
-            samples=samples,
-            protocol=entry["protocol"],
-            seed=entry["seed"],
-            batch_size=entry["batch_size"],
-            run=entry["run"],
-            checks=tuple(Check(**check) for check in entry["checks"]),
-        )
+        try:
+            samples = Samples.from_dict(entry["samples"])
+            n = len(samples.labels)
+            return cls(
+                clean=Accuracy(len(samples.correct), n),
+                attacks=tuple(map(AttackResult.from_dict, entry["attacks"])),
+                worst_case=Accuracy(len(samples.robust), n),
+                classes=tuple(map(ClassResult.from_dict, entry["classes"])),
+                samples=samples,
+                protocol=entry["protocol"],
+                seed=entry["seed"],
+                batch_size=entry["batch_size"],
+                run=entry["run"],
+                checks=tuple(Check(**check) for check in entry["checks"]),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"an evaluation's JSON must be whole; found {type(error).__name__} ({error})") from error
 
     @classmethod
     def from_json(cls, text: str) -> "Evaluation":
