@@ -34,3 +34,23 @@ def test_squares_do_not_overflow_in_float16():
 def test_the_scale_passes_no_gradient():
     z = torch.randn(4, 5, requires_grad=True)
     assert not LInf(0.1, relative_to=rms_per_sample).steepest(torch.ones(4, 5), z).requires_grad
+
+
+@pytest.mark.parametrize("ball", [LInf, L2])
+def test_the_unit_is_the_radius_of_eps_1(ball):
+    z, gradient = torch.randn(4, 5, 6).double(), torch.randn(4, 5, 6).double()
+    order = {LInf: torch.inf, L2: 2}[ball]
+    for relative_to in (None, rms_per_sample):
+        set_ = ball(0.1, relative_to=relative_to)
+        lengths = torch.linalg.vector_norm(set_.with_eps(1.0).steepest(gradient, z).flatten(1), order, dim=1)
+        assert torch.allclose(lengths, torch.as_tensor(set_.unit(z)).double().expand(4, 1, 1).flatten())
+
+
+@pytest.mark.parametrize("relative_to", [None, rms_per_sample])
+@pytest.mark.parametrize("ball", [LInf, L2])
+def test_samples_with_radii_of_their_own_are_as_each_alone(ball, relative_to):
+    z, gradient, radii = torch.randn(3, 5).double(), torch.randn(3, 5).double(), torch.tensor([0.1, 0.2, 0.0])
+    whole = ball(7.0, relative_to=relative_to, bounds=(-1, 1)).with_radii(radii.double()).linear_maximum(gradient, z)
+    for i, radius in enumerate(radii.double().tolist()):
+        alone = ball(radius, relative_to=relative_to, bounds=(-1, 1)).linear_maximum(gradient[i : i + 1], z[i : i + 1])
+        assert torch.allclose(whole[i : i + 1], alone)

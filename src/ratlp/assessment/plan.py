@@ -118,10 +118,8 @@ class Plan:
 
     def _set(self, layer: str) -> PerturbationSet:
         budget, bounds = self.budgets[layer], self.bounds if layer == INPUT else None
-        set_: Any = perturbation_set(self.norm, budget.eps, bounds=bounds)
-        set_.relative_to = rms_per_sample if budget.relative else None
-        ball: PerturbationSet = set_
-        return ball
+        scale = rms_per_sample if budget.relative else None
+        return perturbation_set(self.norm, budget.eps, relative_to=scale, bounds=bounds)
 
 
 def chosen(names: Sequence[str], perturbation: PerturbationSet, *, layer: str = INPUT, seed: int = 0) -> list[Attack]:

@@ -82,7 +82,6 @@ def _attacks(
     for attack in attacks:
         robust = left - len(samples.broken[attack.name])
         records = outcome.tally.records(attack.name)
-        scale = outcome.clean.scales.get(attack.layer)
         results.append(
             AttackResult(
                 name=attack.name,
@@ -91,7 +90,7 @@ def _attacks(
                 norm=attack.norm,
                 eps=attack.eps,
                 relative_to=attack.relative_to,
-                unit=None if scale is None else scale.of(attack.norm),
+                unit=outcome.clean.units.get(attack.layer, {}).get(attack.norm),
                 attack=str(attack),
                 robust=Accuracy(robust, n),
                 attacked=left,

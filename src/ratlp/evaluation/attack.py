@@ -1,6 +1,5 @@
 """What an attack is: who searches, what is climbed, where, and within which budget."""
 
-import copy
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -75,9 +74,7 @@ class Attack:
         """
         if not isinstance(getattr(self.perturbation, "eps", None), float):
             raise InputError(f"another eps needs a set with one eps, a number; found {self.perturbation}")
-        other: Any = copy.copy(self.perturbation)
-        other.eps = eps
-        return replace(self, name=f"{self.name} at {eps:g}", perturbation=other)
+        return replace(self, name=f"{self.name} at {eps:g}", perturbation=self.perturbation.with_eps(eps))
 
     @property
     def spec(self) -> str:

@@ -1,9 +1,8 @@
 """What a model does without attack: its predictions, and the scale of its latents."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -13,28 +12,9 @@ from ratlp.evaluation.batches import halving
 from ratlp.evaluation.inputs import near, rows_of
 from ratlp.evaluation.spaces import Spaces
 from ratlp.latent.layers import INPUT
-from ratlp.perturbations.scale import rms_per_sample
+from ratlp.perturbations import Norm, perturbation_set, rms_per_sample
 
-
-@dataclass(frozen=True)
-class Scale:
-    """The typical size of a latent, as means over the samples.
-
-    Attributes:
-        rms: The root mean square of its coordinates.
-        length: Its Euclidean length.
-
-    Example:
-        >>> Scale(rms=0.5, length=2.0).of("l2")
-        2.0
-    """
-
-    rms: float
-    length: float
-
-    def of(self, norm: str) -> float | None:
-        """What a relative eps of 1 is in absolute units; None for a set that is no ball."""
-        return {"linf": self.rms, "l2": self.length}.get(norm)
+_RELATIVE = {norm: perturbation_set(norm, 1.0, relative_to=rms_per_sample) for norm in get_args(Norm)}
 
 
 @dataclass(frozen=True)
@@ -44,13 +24,14 @@ class Clean:
     Attributes:
         predictions: `[n]`, on the CPU.
         correct: `[n]`, whether they are right.
-        scales: By layer.
+        units: By layer, then by norm: what an eps of 1, relative to a latent's root mean square, is in units of the
+            latent, the mean over the samples.
         size: The batch size that fitted in memory.
     """
 
     predictions: Tensor
     correct: Tensor
-    scales: dict[str, Scale]
+    units: dict[str, dict[str, float]]
     size: int
 
 
@@ -61,7 +42,7 @@ def clean_pass(spaces: Spaces, x: Any, y: Tensor, layers: Iterable[str], *, size
         spaces: Of the model, which is on loan.
         x: Inputs.
         y: Labels, `[n]`.
-        layers: Whose scale is to be measured.
+        layers: Whose units are to be measured.
         size: Samples at once.
 
     Raises:
@@ -73,31 +54,31 @@ def clean_pass(spaces: Spaces, x: Any, y: Tensor, layers: Iterable[str], *, size
         torch.Size([2])
     """
     found, start, device = [], 0, near(spaces.model, x).device
-    scales = {layer: [0.0, 0.0] for layer in layers if layer != INPUT}
+    totals = {layer: torch.zeros(len(_RELATIVE), dtype=torch.float64) for layer in layers if layer != INPUT}
     while start < len(y):
 
         def work(size: int, start: int = start) -> tuple[Tensor, dict[str, Tensor]]:
             batch, labels = rows_of((x, y), slice(start, start + size), device)
-            return _batch(spaces, batch, labels, scales)
+            return _batch(spaces, batch, labels, totals)
 
         (predictions, sums), size = halving(work, size)
-        for layer, both in sums.items():
-            scales[layer] = [total + more for total, more in zip(scales[layer], both.tolist(), strict=True)]
+        for layer, more in sums.items():
+            totals[layer] += more.cpu()
         found.append(predictions)
         start += size
     predictions = torch.cat(found)
-    means = {layer: Scale(rms / len(y), length / len(y)) for layer, (rms, length) in scales.items()}
-    return Clean(predictions, predictions == y.cpu(), means, size)
+    units = {layer: dict(zip(_RELATIVE, (total / len(y)).tolist(), strict=True)) for layer, total in totals.items()}
+    return Clean(predictions, predictions == y.cpu(), units, size)
 
 
 def _batch(spaces: Spaces, x: Any, y: Tensor, layers: Iterable[str]) -> tuple[Tensor, dict[str, Tensor]]:
-    """The predictions of one batch, and the sums of its latents' root mean squares and lengths."""
+    """The predictions of one batch, and the sums of its latents' units."""
     with torch.no_grad():
         logits = model_logits(spaces.model, x, n=len(y))
         check_labels_in_range(y, logits.shape[1])
         sums = {}
         for layer in layers:
             points = spaces.open(layer, x).points
-            rms = rms_per_sample(points).double().flatten(1).sum(0).sum()
-            sums[layer] = torch.stack([rms, rms * math.sqrt(points[0].numel())])
+            units = [torch.as_tensor(ball.unit(points)) for ball in _RELATIVE.values()]
+            sums[layer] = torch.stack([unit.double().sum() for unit in units])
     return logits.argmax(1).cpu(), sums

@@ -1,6 +1,5 @@
 """How far each sample is from being misclassified, as far as an attack can tell."""
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -9,7 +8,6 @@ from typing import Any, Unpack
 import torch
 from torch import Tensor, nn
 
-from ratlp.attacks.base import per_sample
 from ratlp.errors import InputError
 from ratlp.evaluation.attack import Attack
 from ratlp.evaluation.attacking import find
@@ -18,7 +16,7 @@ from ratlp.evaluation.records import Value
 from ratlp.evaluation.session import Options, Session
 from ratlp.evaluation.spaces import Part, Space
 from ratlp.evaluation.work import Task
-from ratlp.perturbations import L2, LInf, PerturbationSet
+from ratlp.perturbations import L2, LInf
 
 
 @dataclass(frozen=True, repr=False)
@@ -124,11 +122,11 @@ def minimal_distances(
         [0.5, 0, None]
     """
     check_inputs(x, y, [attack])
-    largest = _largest(attack)
+    largest = float(_ball(attack).eps)
     tolerance = largest / 100 if tolerance is None else tolerance
     if not (math.isfinite(tolerance) and tolerance > 0):
         raise InputError(f"tolerance must be finite and > 0; found {tolerance}")
-    task = Distance(attack, largest=largest, tolerance=tolerance)
+    task = Distance(attack, tolerance=tolerance)
     values = Session(**options).run(model, x, y, [task]).tally.values(task.name)
     where = (attack.name, attack.space, attack.layer, attack.norm, attack.relative_to)
     return Distances(*where, largest, tolerance, values)
@@ -139,18 +137,17 @@ class Distance(Task):
 
     Args:
         attack: Whose radius is bisected.
-        largest: The first radius.
         tolerance: When to stop.
 
     Example:
         >>> from ratlp.attacks import FGSM
-        >>> Distance(Attack("fgsm", FGSM(), LInf(0.5)), largest=0.5, tolerance=0.01).name
+        >>> Distance(Attack("fgsm", FGSM(), LInf(0.5)), tolerance=0.01).name
         'distance by fgsm'
     """
 
-    def __init__(self, attack: Attack, *, largest: float, tolerance: float) -> None:
+    def __init__(self, attack: Attack, *, tolerance: float) -> None:
         self._attack = attack
-        self._largest = largest
+        self._ball = _ball(attack)
         self._tolerance = tolerance
         self.name = f"distance by {attack.name}"
         self.layer = attack.layer
@@ -160,13 +157,12 @@ class Distance(Task):
         """Bisect."""
         lower = torch.zeros(len(y), dtype=torch.float64, device=y.device)
         upper = torch.full_like(lower, math.inf)
-        rows, radii = torch.arange(len(y), device=y.device), torch.full_like(lower, self._largest)
+        rows, radii = torch.arange(len(y), device=y.device), torch.full_like(lower, float(self._ball.eps))
         while len(rows):
             part = Part(space, rows)
-            found = find(
-                replace(self._attack, perturbation=_balls(self._attack.perturbation, radii)), part, y[rows], seed=seed
-            )
-            lengths = _lengths(self._attack.perturbation, found.delta, part.points)
+            attack = replace(self._attack, perturbation=self._ball.with_radii(radii))
+            found = find(attack, part, y[rows], seed=seed)
+            lengths = _lengths(self._ball, found.delta, part.points)
             upper[rows] = torch.where(found.broken, torch.minimum(lengths, upper[rows]), upper[rows])
             lower[rows] = torch.where(found.broken, lower[rows], radii)
             # Shorter than where the attack failed: by luck, and the end of the search
@@ -175,42 +171,18 @@ class Distance(Task):
         return [None if math.isinf(value) else value for value in upper.tolist()]
 
 
-def _largest(attack: Attack) -> float:
+def _ball(attack: Attack) -> LInf | L2:
     set_ = attack.perturbation
-    eps = getattr(set_, "eps", None)
-    if not isinstance(set_, LInf | L2) or not isinstance(eps, float) or getattr(set_, "per", "sample") != "sample":
+    if not isinstance(set_, LInf | L2) or isinstance(set_.eps, Tensor) or getattr(set_, "per", "sample") != "sample":
         raise InputError(f"distances need an LInf or L2 ball per sample, with one eps; found {set_}")
-    if eps == 0:
+    if set_.eps == 0:
         raise InputError("distances need an attack with eps > 0, the largest that is searched; found 0")
-    return eps
+    return set_
 
 
-def _unit(set_: PerturbationSet, point: Tensor) -> Tensor:
-    """The absolute radius of eps = 1, broadcastable to the point."""
-    relative_to = getattr(set_, "relative_to", None)
-    if relative_to is None:
-        return torch.ones((), dtype=point.dtype, device=point.device)
-    scale: Tensor = relative_to(point)
-    return scale * math.sqrt(point[0].numel()) if isinstance(set_, L2) else scale
-
-
-def _balls(set_: PerturbationSet, radii: Tensor) -> PerturbationSet:
-    """The same ball with a radius of its own for each sample."""
-
-    def scale(point: Tensor) -> Tensor:
-        absolute = per_sample(radii, point).to(point.dtype) * _unit(set_, point)
-        return absolute / math.sqrt(point[0].numel()) if isinstance(set_, L2) else absolute
-
-    other: Any = copy.copy(set_)
-    other.eps, other.relative_to = 1.0, scale
-    return other  # type: ignore[no-any-return]
-
-
-def _lengths(set_: PerturbationSet, delta: Tensor, point: Tensor) -> Tensor:
+def _lengths(ball: LInf | L2, delta: Tensor, point: Tensor) -> Tensor:
     """How long each perturbation is, in units of eps, in float64."""
-    unit = _unit(set_, point).double()
-    if isinstance(set_, L2):
-        length: Tensor = torch.linalg.vector_norm(delta.double().flatten(1), dim=1)
-        return length / unit.expand(len(delta), *[1] * (delta.dim() - 1)).flatten() if unit.dim() else length
     moved = delta.double().abs()
-    return torch.where(moved > 0, moved / unit, 0).flatten(1).amax(1)
+    moved = torch.where(moved > 0, moved / ball.unit(point), 0).flatten(1)
+    length: Tensor = torch.linalg.vector_norm(moved, 2 if isinstance(ball, L2) else math.inf, dim=1)
+    return length

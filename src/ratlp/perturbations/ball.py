@@ -3,6 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -55,10 +56,43 @@ class Ball(PerturbationSet):
     def _into_ball(self, delta: Tensor, point: Tensor) -> Tensor:
         """The d in the ball next to `delta`, whatever the bounds."""
 
+    def unit(self, point: Tensor) -> float | Tensor:
+        """What an eps of 1 is in units of the point: 1, or its scale in the ball's norm, broadcastable to it.
+
+        Example:
+            >>> from ratlp.perturbations import L2, rms_per_sample
+            >>> L2(0.1).unit(torch.tensor([[3.0, 4.0]])), L2(0.1, relative_to=rms_per_sample).unit(torch.ones(1, 4))
+            (1.0, tensor([[2.]]))
+        """
+        return 1.0 if self.relative_to is None else self.relative_to(point.detach()) * self._of_ones(point)
+
+    def with_radii(self, radii: Tensor) -> Self:
+        """The same ball with a radius of its own for each sample.
+
+        Args:
+            radii: `[batch]`, as multiples of `unit`.
+
+        Example:
+            >>> from ratlp.perturbations import LInf
+            >>> LInf(0.5).with_radii(torch.tensor([1.0, 2.0])).steepest(torch.ones(2, 1), torch.zeros(2, 1)).tolist()
+            [[1.0], [2.0]]
+        """
+
+        def scale(point: Tensor) -> Tensor:
+            each = radii.view(-1, *[1] * (point.dim() - 1)).to(point)
+            return each * self.unit(point) / self._of_ones(point)
+
+        other = self.with_eps(1.0)
+        other.relative_to = scale
+        return other
+
+    def _of_ones(self, point: Tensor) -> float:
+        """The norm of a vector of ones, by which a scale of its coordinates becomes a radius."""
+        return 1.0
+
     def _radius(self, point: Tensor) -> float | Tensor:
         """Of the ball around each sample: one number, or broadcastable to the point."""
-        eps = _near(self.eps, point, "eps")
-        return eps if self.relative_to is None else eps * self.relative_to(point.detach())
+        return _near(self.eps, point, "eps") * self.unit(point)
 
     def project(self, delta: Tensor, point: Tensor) -> Tensor:
         """Into the ball, then into the bounds."""

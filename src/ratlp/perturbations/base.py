@@ -1,11 +1,13 @@
 """What every perturbation can do."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Any, Self
 
 from torch import Tensor
 
-from ratlp.errors import BoundError
+from ratlp.errors import BoundError, InputError
 
 Edges = tuple[Tensor, Tensor]
 """Lower and upper bounds of a latent, `[batch, *latent]` each."""
@@ -58,6 +60,26 @@ class PerturbationSet(Perturbation):
     def moved(self, point: Tensor, delta: Tensor) -> Tensor:
         """The perturbed point, differentiable in what is trained; the perturbation itself is a constant."""
         return point + delta
+
+    def with_eps(self, eps: float | Tensor) -> Self:
+        """The same set with another radius.
+
+        Args:
+            eps: As the set's own.
+
+        Raises:
+            InputError: The set has no radius, or this one is out of its range.
+
+        Example:
+            >>> from ratlp.perturbations import LInf
+            >>> LInf(0.1, bounds=(0, 1)).with_eps(0.2)
+            LInf(0.2, bounds=(0, 1))
+        """
+        if not hasattr(self, "eps"):
+            raise InputError(f"another eps needs a set that has one; found {type(self).__name__}")
+        other: Any = copy.copy(self)
+        other.eps = eps
+        return other  # type: ignore[no-any-return]
 
     def edges(self, point: Tensor) -> Edges:
         """Bounds of every point + d with d in S(point), differentiable in what is trained.

@@ -71,17 +71,22 @@ class L2(Ball):
         radius = self._radius(point)
         return torch.where(length > radius, delta * (radius / length.clamp(min=torch.finfo(delta.dtype).tiny)), delta)
 
-    def _radius(self, point: Tensor) -> float | Tensor:
-        radius = super()._radius(point)
-        if not isinstance(radius, Tensor):
-            return radius
-        axes = self._axes(point)
-        if radius.dim() > 0 and any(radius.shape[axis] != 1 for axis in axes):
+    def unit(self, point: Tensor) -> float | Tensor:
+        """What an eps of 1 is in units of the point: 1, or the length of each sample or token, by its scale.
+
+        Raises:
+            InputError: There is not one scale for each.
+        """
+        unit = super().unit(point)
+        if isinstance(unit, Tensor) and unit.dim() > 0 and any(unit.shape[axis] != 1 for axis in self._axes(point)):
             raise InputError(
-                f"a ball per {self.per} needs one scale per {self.per}; found shape {tuple(radius.shape)} "
+                f"a ball per {self.per} needs one scale per {self.per}; found shape {tuple(unit.shape)} "
                 f"from {getattr(self.relative_to, '__name__', self.relative_to)}: use rms_per_{self.per}"
             )
-        return radius * math.sqrt(math.prod(point.shape[axis] for axis in axes))
+        return unit
+
+    def _of_ones(self, point: Tensor) -> float:
+        return math.sqrt(math.prod(point.shape[axis] for axis in self._axes(point)))
 
     def _axes(self, point: Tensor) -> tuple[int, ...]:
         first = _FIRST_AXIS[self.per]

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal, get_args
 
 from ratlp.errors import InputError
-from ratlp.perturbations.ball import Ball, Bounds
+from ratlp.perturbations.ball import Ball, Bounds, Scale
 from ratlp.perturbations.l2 import L2
 from ratlp.perturbations.linf import LInf
 
@@ -33,12 +33,13 @@ def check_norm(norm: str) -> None:
         raise InputError(f"norm must be 'linf' or 'l2'; found {norm!r}")
 
 
-def perturbation_set(norm: Norm, eps: float, *, bounds: Bounds | None = None) -> Ball:
+def perturbation_set(norm: Norm, eps: float, *, relative_to: Scale | None = None, bounds: Bounds | None = None) -> Ball:
     """The ball of a norm.
 
     Args:
         norm: "linf" or "l2".
-        eps: Its radius, in units of the point; finite and >= 0.
+        eps: Its radius, in units of the point, or of its scale; finite and >= 0.
+        relative_to: The scale of a point, such as `rms_per_sample`; 1 where not given.
         bounds: `(low, high)`, numbers or one for each feature; None where the point has no range.
 
     Raises:
@@ -49,4 +50,4 @@ def perturbation_set(norm: Norm, eps: float, *, bounds: Bounds | None = None) ->
         L2(0.5)
     """
     check_norm(norm)
-    return _SETS[norm](eps, bounds=bounds)
+    return _SETS[norm](eps, relative_to=relative_to, bounds=bounds)

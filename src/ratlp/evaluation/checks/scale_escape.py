@@ -1,7 +1,8 @@
 """A latent that has outgrown its budget."""
 
-import math
 from dataclasses import replace
+
+import torch
 
 from ratlp.evaluation.checks.base import SelfCheck
 from ratlp.evaluation.checks.case import Case
@@ -66,16 +67,14 @@ class ScaleEscape(SelfCheck):
         if set_.relative_to is not None:
             return Measured(set_.eps, kept=True)
         points = case.per_sample(lambda space, y: space.points)
-        unit = float(rms_per_sample(points).mean())
-        unit *= math.sqrt(points[0].numel()) if isinstance(set_, L2) else 1
+        reference = type(set_)(_REFERENCE, relative_to=rms_per_sample, bounds=set_.bounds)
+        unit = float(torch.as_tensor(reference.unit(points)).mean())
         if unit == 0:
             raise NotRun("the latent is 0")
         value = set_.eps / unit
         if value >= _SMALL:
             return Measured(value, kept=True)
-        relative = replace(
-            case.primary, perturbation=type(set_)(_REFERENCE, relative_to=rms_per_sample, bounds=set_.bounds)
-        )
+        relative = replace(case.primary, perturbation=reference)
         absolute, scaled = case.broken(case.primary), case.broken(relative)
         more, fewer = int((scaled & ~absolute).sum()), int((absolute & ~scaled).sum())
         return Measured(value, not outweighs(more, fewer))

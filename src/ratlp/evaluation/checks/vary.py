@@ -22,11 +22,11 @@ def scaled(attack: Attack, factor: float) -> Attack:
         >>> scaled(Attack("fgsm", FGSM(), LInf(0.1)), 2.0).perturbation
         LInf(0.2)
     """
-    other: Any = copy.copy(attack.perturbation)
-    if not hasattr(other, "eps"):
-        raise NotRun(f"{type(other).__name__} has no eps that could be varied")
-    other.eps = other.eps * factor
-    return replace(attack, perturbation=other)
+    set_ = attack.perturbation
+    eps = getattr(set_, "eps", None)
+    if eps is None:
+        raise NotRun(f"{type(set_).__name__} has no eps that could be varied")
+    return replace(attack, perturbation=set_.with_eps(eps * factor))
 
 
 def longer(attack: Attack) -> Attack:
