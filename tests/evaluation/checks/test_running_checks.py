@@ -1,3 +1,4 @@
+import threading
 from dataclasses import replace
 
 import pytest
@@ -193,6 +194,15 @@ def test_float64_needs_no_check_of_precision():
     net, x, y = setting()
     (found,) = ran(net.double(), x.double(), y, quick_attacks(LInf(0.1)), {"precision"})
     assert found.verdict == "not run"
+
+
+def test_precision_is_checked_without_a_copy_of_the_model():
+    net, x, y = setting()
+    net.lock = threading.Lock()  # which cannot be copied
+    own = dict(net.named_parameters())
+    (found,) = ran(net, x, y, quick_attacks(LInf(0.1)), {"precision"})
+    assert (found.verdict, found.value) == ("pass", 0)
+    assert all(parameter is own[name] for name, parameter in net.named_parameters())
 
 
 def test_a_model_that_knows_no_float64_is_not_checked_for_it():

@@ -160,9 +160,10 @@ class Case:
                 broken[places] = space.everywhere(deltas[places]).argmax(1) != y
         return broken
 
-    def with_model(self, model: nn.Module, x: Any) -> "Case":
-        """The same samples, classified rightly or not, in a twin of the model."""
-        other = Case(model, x, self.y, self.attacks, seed=self.seed)
+    def twin(self, *, model: nn.Module | None = None, x: Any = None) -> "Case":
+        """The same samples, classified rightly or not, in another model, or as inputs of another type."""
+        x = self.x if x is None else x
+        other = Case(self.model if model is None else model, x, self.y, self.attacks, seed=self.seed)
         other.logits = self.logits
         return other
 

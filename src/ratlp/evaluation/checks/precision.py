@@ -1,7 +1,5 @@
 """Gradients that are lost to rounding, and that float64 would show."""
 
-import copy
-
 import torch
 from torch import Tensor
 
@@ -10,6 +8,7 @@ from ratlp.evaluation.checks.case import Case
 from ratlp.evaluation.checks.outcome import Measured, NotRun
 from ratlp.evaluation.checks.zero_gradients import gradients
 from ratlp.latent.batch import first_input
+from ratlp.latent.on_loan import on_loan
 from ratlp.latent.trees import map_tensors
 
 _TOLERATED = 0.05
@@ -17,14 +16,14 @@ _ALIKE = 0.9
 
 
 class Precision(SelfCheck):
-    """Whether the gradient is the one that a copy of the model in float64 has.
+    """Whether the gradient is the one that the model has in float64.
 
     Where it is not, rounding hides it: intermediate values overflow or cancel. Evaluate in float64 then
     (`evaluate(..., dtype=torch.float64)`). A gradient that is 0 in both types counts as alike; see "zero gradients".
 
     The rule is broken where significantly more than 5 % of the samples (exact binomial test, level 1 %) have gradients
     whose cosine is below 0.9: sound float32 has 0.999 and more. The figure is the share of such samples. Costs one
-    forward and backward pass, and one in float64 on a copy. Source: Athalye et al. (arXiv 1802.00420) on numerical
+    forward and backward pass, and one in float64. Source: Athalye et al. (arXiv 1802.00420) on numerical
     instability as gradient masking.
 
     Example:
@@ -43,7 +42,7 @@ class Precision(SelfCheck):
         """The share of samples whose gradient float64 corrects.
 
         Raises:
-            NotRun: The model draws, is in float64 already, or has no copy in it.
+            NotRun: The model draws, is in float64 already, or does not run in it.
         """
         if case.draws:
             raise NotRun("the model draws")
@@ -53,8 +52,9 @@ class Precision(SelfCheck):
         own = case.per_sample(lambda space, y: gradients(case, space, y).flatten(1).double())
         try:
             wide = map_tensors(lambda tensor: tensor.double() if tensor.is_floating_point() else tensor, case.x)
-            twin = case.with_model(copy.deepcopy(case.model).double(), wide)
-            exact = twin.per_sample(lambda space, y: gradients(twin, space, y).flatten(1))
+            with on_loan(case.model, dtype=torch.float64):
+                twin = case.twin(x=wide)
+                exact = twin.per_sample(lambda space, y: gradients(twin, space, y).flatten(1))
         except (RuntimeError, TypeError, NotImplementedError) as error:
             raise NotRun(f"the model does not run in float64: {error}") from error
         return self.share(int((~_alike(own, exact)).sum()), case, at_most=_TOLERATED)

@@ -62,7 +62,7 @@ class Transfer(SelfCheck):
             return self.share(0, case, at_most=NOISE)
         if self._surrogate is not None and case.layer == INPUT:
             with on_loan(self._surrogate):
-                other = case.with_model(self._surrogate, case.x)
+                other = case.twin(model=self._surrogate)
                 classes = other.logits_of(case.first_rows).shape[1]
                 if classes != case.logits.shape[1]:
                     raise InputError(
