@@ -1,11 +1,13 @@
 import sys
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
 from ratlp.assessment import Budget, Journal, Plan, assess
+from ratlp.certificates import Certification, MethodRun
 
 PLAN = Plan(
     ("fgsm", "noise"),
@@ -25,6 +27,14 @@ def data():
     x = torch.rand(40, 4)
     y = torch.where(torch.rand(40) < 0.9, model(x).argmax(1), torch.zeros(40, dtype=torch.int64))
     return model, x, y
+
+
+def credulous(radius, model, x, y, *, eps, layer, norm, **options):
+    """Certifies each sample that is classified rightly, up to one radius."""
+    predicted = model(x).argmax(1)
+    run = MethodRun("faith", len(y), 0.0, radius=tuple(radius * (predicted == y).double()))
+    labels = (tuple(y.tolist()), tuple(predicted.tolist()))
+    return Certification(layer, norm, None, tuple(eps), 0.01, "float64", *labels, (run,))
 
 
 class Cut(Exception):  # noqa: N818
@@ -84,24 +94,39 @@ def test_worst_cases_and_certificates_bracket_the_truth(tmp_path, data):
 
 
 def test_a_broken_certificate_is_loud(tmp_path, data, monkeypatch):
-    class Credulous:  # certifies whatever it is shown
-        def __init__(self, n):
-            self.layer, self.norm, self.curve, self.methods = "input", "linf", (), ()
-            self.n = n
-
-        def certified(self, eps):
-            return torch.ones(self.n, dtype=torch.bool)
-
-    monkeypatch.setattr(
-        sys.modules["ratlp.assessment.assess"], "certify", lambda model, x, y, **options: Credulous(len(y))
-    )
-    plan = replace(PLAN, budgets={"input": Budget((0.3,))})
+    monkeypatch.setattr(sys.modules["ratlp.assessment.assess"], "certify", partial(credulous, 0.3))
+    plan = replace(PLAN, budgets={"input": Budget((0.3, 0.1))}, few=1)
     with Journal(tmp_path / "journal", {}) as journal:
         found = assess(*data, plan, journal)
     broken = found.evaluation.clean.correct - found.evaluation.worst_case.correct
     (check,) = found.evaluation.checks
     assert broken > 0
     assert (check.value, check.verdict) == (broken, "do not trust")
+
+
+def test_a_certificate_that_a_curve_breaks_at_a_larger_eps_is_loud(tmp_path, data, monkeypatch):
+    monkeypatch.setattr(sys.modules["ratlp.assessment.assess"], "certify", partial(credulous, 0.3))
+    plan = replace(PLAN, budgets={"input": Budget((1e-6, 0.3))}, few=1)  # the attacks' own eps breaks nothing
+    with Journal(tmp_path / "journal", {}) as journal:
+        found = assess(*data, plan, journal)
+    (check,) = found.evaluation.checks
+    assert found.evaluation.worst_case == found.evaluation.clean
+    assert check.value == found.evaluation.clean.correct - found.curves[0].points[-1].robust.correct > 0
+    assert check.verdict == "do not trust"
+
+
+@pytest.mark.parametrize("radius", [0.3, 0.29])
+def test_a_certificate_that_reaches_beyond_a_minimal_distance_is_loud(tmp_path, data, monkeypatch, radius):
+    monkeypatch.setattr(sys.modules["ratlp.assessment.assess"], "certify", partial(credulous, radius))
+    plan = replace(PLAN, budgets={"input": Budget((0.3, 1e-6))}, few=40)
+    with Journal(tmp_path / "journal", {}) as journal:
+        found = assess(*data, plan, journal)
+    (check,) = found.evaluation.checks
+    correct = found.evaluation.samples.correct
+    nearer = [i for i, value in enumerate(found.distances[0].values) if i in correct and value and value < radius]
+    assert check.value >= len(nearer) > 0
+    assert radius == 0.3 or check.value == len(nearer)
+    assert check.verdict == "do not trust"
 
 
 def test_several_models_share_a_journal(tmp_path, data):

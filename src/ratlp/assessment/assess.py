@@ -11,11 +11,22 @@ from typing import Any
 from torch import Tensor, nn
 
 from ratlp.assessment.assessment import Assessment, Certified
+from ratlp.assessment.contradiction import contradicted
 from ratlp.assessment.journal import Journal
 from ratlp.assessment.plan import Plan
 from ratlp.certificates import Effort, certify
 from ratlp.errors import BoundError
-from ratlp.evaluation import Check, Evaluation, Options, Progress, evaluate, minimal_distances, robustness_curve
+from ratlp.evaluation import (
+    Check,
+    Curve,
+    Distances,
+    Evaluation,
+    Options,
+    Progress,
+    evaluate,
+    minimal_distances,
+    robustness_curve,
+)
 from ratlp.evaluation.checks import run_checks
 from ratlp.latent.layers import INPUT, at_layer
 
@@ -90,8 +101,9 @@ class _Run:
             with self._stage(f"distances{place}") as options:
                 distances.append(minimal_distances(*self.few, attack.at(budget.curve[-1]), **options))
         checks = self._once("self-checks", self._checks) if plan.checks else []
-        for layer in plan.budgets if plan.certify else ():
-            found = self._once(f"certificates{at_layer(layer)}", partial(self._certified, layer, evaluation))
+        for curve, distance in zip(curves, distances, strict=True) if plan.certify else ():
+            compute = partial(self._certified, evaluation, curve, distance)
+            found = self._once(f"certificates{at_layer(curve.layer)}", compute)
             certificates.append(Certified.from_dict(found))
         found_out = [*(Check(**check) for check in checks), *(one.check() for one in certificates)]
         return Assessment(
@@ -126,8 +138,8 @@ class _Run:
     def _checks(self) -> list[dict[str, Any]]:
         return [asdict(check) for check in run_checks(*self.few, self.plan.suite(), seed=self.plan.seed)]
 
-    def _certified(self, layer: str, evaluation: Evaluation) -> dict[str, Any]:
-        plan = self.plan
+    def _certified(self, evaluation: Evaluation, curve: Curve, distances: Distances) -> dict[str, Any]:
+        plan, layer = self.plan, curve.layer
         try:
             found = certify(
                 *self.data,
@@ -139,6 +151,4 @@ class _Run:
             )
         except BoundError as error:
             return Certified(layer, plan.norm, (), {"": str(error)}).to_dict()
-        broken = {i for a in evaluation.attacks if a.layer == layer for i in evaluation.samples.broken[a.name]}
-        proved = set(found.certified(plan.budgets[layer].eps).nonzero()[:, 0].tolist())
-        return Certified.of(found, contradicted=len(proved & broken)).to_dict()
+        return Certified.of(found, contradicted=contradicted(found, evaluation, curve, distances)).to_dict()

@@ -18,8 +18,8 @@ class Certified:
         norm: Of the ball.
         points: By radius, ascending; none where nothing could be certified.
         refused: Why a method could not serve, by its name; under "" why none could.
-        contradicted: Samples that are certified at the attacks' eps and that one of them broke: where it is not 0, a
-            certificate or an attack is wrong.
+        contradicted: How many samples at least are certified at an eps within which an attack, the curve or a distance
+            breaks them: where it is not 0, a certificate or an attack is wrong.
     """
 
     layer: str
@@ -41,8 +41,8 @@ class Certified:
         return cls(found.layer, found.norm, found.curve, refused, contradicted)
 
     def check(self) -> Check:
-        """That no attack broke what is certified, as a self-check."""
-        rule = "no attack breaks a sample that is certified at its eps"
+        """That nothing broke what is certified, as a self-check."""
+        rule = "no attack, curve or distance breaks a sample that is certified at its eps"
         verdict: str = DISTRUST if self.contradicted else "pass"
         return Check(f"certificates at {self.layer}", self.contradicted, rule, verdict)
 
