@@ -26,11 +26,7 @@ def check_samples(x: Any, y: Any) -> None:
         Traceback (most recent call last):
         ratlp.errors.InputError: inputs must be finite; found 1 NaN or infinite of 2 values: remove these samples
     """
-    if not isinstance(y, Tensor) or y.dim() != 1 or y.dtype is not torch.int64:
-        found = f"{y.dtype} of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
-        raise InputError(f"labels must be an int64 tensor [n], class indices; found {found}")
-    if len(y) == 0:
-        raise InputError("one sample or more is needed; found none")
+    check_labels(y)
     parts = list(tensors(x))
     if not parts:
         raise InputError(f"inputs must be a tensor, or a tuple or mapping of tensors; found {type(x).__name__}")
@@ -45,6 +41,24 @@ def check_samples(x: Any, y: Any) -> None:
             raise InputError(
                 f"inputs must be finite; found {wrong} NaN or infinite of {part.numel()} values: remove these samples"
             )
+
+
+def check_labels(y: Any) -> None:
+    """Check labels by themselves.
+
+    Raises:
+        InputError: They are not one whole number for each of one sample or more.
+
+    Example:
+        >>> check_labels(torch.tensor([0.0, 1.0]))
+        Traceback (most recent call last):
+        ratlp.errors.InputError: labels must be an int64 tensor [n], class indices; found torch.float32 of shape (2,)
+    """
+    if not isinstance(y, Tensor) or y.dim() != 1 or y.dtype is not torch.int64:
+        found = f"{y.dtype} of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
+        raise InputError(f"labels must be an int64 tensor [n], class indices; found {found}")
+    if len(y) == 0:
+        raise InputError("one sample or more is needed; found none")
 
 
 def check_within(x: Tensor, bounds: tuple[float | Tensor, float | Tensor], *, named: str) -> None:

@@ -180,6 +180,18 @@ def test_the_models_state_is_left_alone_and_compiled_models_are_certified():
     assert torch.equal(own.input_radius, certify_lipschitz(model, x, y, layer="encoder").input_radius)
 
 
+def test_what_is_certified_is_the_model_in_evaluation_mode():
+    model = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 2)).eval()
+    x, y = data(20)
+    own = certify_lipschitz(model, x, y, layer="1")
+    model.train()
+    statistics = [buffer.clone() for buffer in model.buffers()]
+    assert torch.equal(certify_lipschitz(model, x, y, layer="1").latent_radius, own.latent_radius)
+    assert all(module.training for module in model.modules())
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert all(torch.equal(*pair) for pair in zip(model.buffers(), statistics, strict=True))
+
+
 class Skipping(nn.Module):
     def __init__(self):
         super().__init__()
@@ -202,19 +214,16 @@ def test_ways_past_the_latent_count_for_the_input_radius(norm):
 
 def test_assumptions_that_are_not_met_are_refused():
     x, y = torch.randn(3, 2), torch.zeros(3, dtype=torch.long)
-    norm_in_training = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Linear(2, 2)).train()
-    with pytest.raises(BoundError, match=r"at '1': .*batch's statistics: call model.eval\(\)"):
-        certify_lipschitz(norm_in_training, x, y, layer="0")
+    norm_of_batch = nn.BatchNorm2d(4, track_running_stats=False)
+    by_batch = nn.Sequential(nn.Conv2d(1, 4, 1), norm_of_batch, nn.Flatten(), nn.Linear(16, 2))
+    with pytest.raises(BoundError, match=r"at '1': .*batch's statistics"):
+        certify_lipschitz(by_batch, torch.randn(3, 1, 2, 2), y, layer="0")
     with pytest.raises(BoundError, match=r"float32 or float64, where rounding is small; found torch\.bfloat16"):
         certify_lipschitz(mlp(2, classes=2).bfloat16(), x.bfloat16(), y, layer="encoder")
-    with pytest.raises(BoundError, match="flatten them"):
-        certify_lipschitz(nn.Linear(2, 2), x.unsqueeze(1), y, layer="input")
     with pytest.raises(LayerError, match="submodule"):
         certify_lipschitz(mlp(2, classes=2), x, y, layer="nowhere")
-    with pytest.raises(InputError, match="needs samples"):
-        certify_lipschitz(mlp(2, classes=2), x[:0], y[:0], layer="encoder")
-    with pytest.raises(InputError, match="classes 0 to 1"):
-        certify_lipschitz(mlp(2, classes=2), x, y + 2, layer="encoder")
+    with pytest.raises(InputError, match="batch_size must be >= 1; found 0"):
+        certify_lipschitz(mlp(2, classes=2), x, y, layer="encoder", batch_size=0)
 
 
 def test_radii_and_increases_refuse_what_makes_no_sense():

@@ -106,12 +106,14 @@ def test_margins():
 @pytest.mark.parametrize(
     ("logits", "y", "reason"),
     [
-        (torch.zeros(2, 1), torch.tensor([0, 0]), "two classes or more"),
-        (torch.zeros(2, 3), torch.tensor([0]), r"found shapes \(2, 3\) and \(1,\)"),
-        (torch.zeros(2, 3), torch.tensor([0, 3]), "classes 0 to 2"),
-        (torch.zeros(2, 3), torch.tensor([-1, 0]), "classes 0 to 2"),
-        (torch.zeros(2, 3), torch.tensor([0.0, 1.0]), "found torch.float32"),
-        (torch.full((1, 3), torch.nan), torch.tensor([0]), "finite logits"),
+        (torch.zeros(2, 1), torch.tensor([0, 0]), "at least 2 classes"),
+        (torch.zeros(2, 3), torch.tensor([0]), r"found shape \(2, 3\) for a batch of 1"),
+        (torch.zeros(0, 3), torch.zeros(0).long(), "one sample or more"),
+        (torch.zeros(2, 3), torch.tensor([0, 3]), r"labels must be in 0\.\.2"),
+        (torch.zeros(2, 3), torch.tensor([-1, 0]), r"labels must be in 0\.\.2"),
+        (torch.zeros(2, 3), torch.tensor([0.0, 1.0]), "int64 tensor .* found torch.float32"),
+        (torch.zeros(2, 3), torch.tensor([0, 1]).int(), "int64 tensor .* found torch.int32"),
+        (torch.full((1, 3), torch.nan), torch.tensor([0]), "logits must be finite; found 3 NaN"),
     ],
 )
 def test_margins_refuse(logits, y, reason):

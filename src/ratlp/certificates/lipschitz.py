@@ -12,8 +12,10 @@ from ratlp.bounds.rounding import in_float64
 from ratlp.certificates.json_radii import finite_or_none
 from ratlp.certificates.radius import linear_head_radius, lipschitz_radius
 from ratlp.certificates.theorem import CROSS_ENTROPY_LIPSCHITZ
+from ratlp.classification import check_labels_in_range, check_samples, first_logits, model_logits
 from ratlp.errors import BoundError, InputError
 from ratlp.latent.calls import outside_compiled_code, stepping_in, uncompiled
+from ratlp.latent.on_loan import on_loan
 from ratlp.perturbations import Norm
 from ratlp.proportions import Accuracy
 
@@ -91,18 +93,18 @@ def certify_lipschitz(
 
     The model's weights are taken as they are and its arithmetic as exact up to what the last linear layer takes (or
     up to the logits where it does not end in one); from there on all is computed in float64 and rounded to the safe
-    side.
+    side. The model is certified as it is in evaluation mode, and is left as it was, also on error.
 
     Args:
-        model: A classifier, in evaluation mode.
-        x: `[batch, *input]`, float32 or float64.
-        y: `[batch]`, the labels.
+        model: A classifier of one input tensor.
+        x: `[batch, *input]`, float32 or float64, on the model's device.
+        y: `[batch]`, the labels, int64.
         layer: Whose output is the latent, as in `RATLP`.
         norm: Of perturbations.
         batch_size: Samples per forward pass.
 
     Raises:
-        InputError: An argument does not fit.
+        InputError: An argument does not fit, or the data and the model do not.
         LayerError: The layer is unknown, or is called other than once.
         BoundError: An assumption is not met; the message names it.
 
@@ -113,16 +115,21 @@ def certify_lipschitz(
         >>> round(float(certificate.input_radius), 9)
         1.0
     """
-    if not len(x) or batch_size < 1:
-        raise InputError(f"a certificate needs samples and a batch_size >= 1; found {len(x)} and {batch_size}")
+    check_samples(x, y)
+    if batch_size < 1:
+        raise InputError(f"batch_size must be >= 1; found {batch_size}")
     if x.dtype not in (torch.float32, torch.float64):
         raise BoundError(f"a certificate needs float32 or float64, where rounding is small; found {x.dtype}")
-    parts = lipschitz_parts(model, layer=layer, norm=norm, input_shape=tuple(x.shape[1:]))
-    head = last_layer(model, layer=layer, norm=norm, input_shape=tuple(x.shape[1:]))
-    batches = x.split(batch_size)
-    if head is None:
-        return _by_logits(parts, torch.cat([_logits(model, batch) for batch in batches]), y)
-    return _by_last_layer(parts, head, torch.cat([taken_by(head.module, model, batch) for batch in batches]), y)
+    model, shape, batches = uncompiled(model), tuple(x.shape[1:]), x.split(batch_size)
+    with torch.no_grad(), on_loan(model):
+        first = first_logits(model, batches[0])
+        check_labels_in_range(y, first.shape[1])
+        parts = lipschitz_parts(model, layer=layer, norm=norm, input_shape=shape)
+        head = last_layer(model, layer=layer, norm=norm, input_shape=shape)
+        if head is None:
+            others = (model_logits(model, batch, n=len(batch)) for batch in batches[1:])
+            return _by_logits(parts, torch.cat([first, *others]), y)
+        return _by_last_layer(parts, head, torch.cat([taken_by(head.module, model, batch) for batch in batches]), y)
 
 
 def _by_logits(parts: LipschitzParts, logits: Tensor, y: Tensor) -> LipschitzCertificate:
@@ -152,17 +159,8 @@ def _by_last_layer(parts: LipschitzParts, head: LastLayer, features: Tensor, y: 
     )
 
 
-def _logits(model: nn.Module, x: Tensor) -> Tensor:
-    with torch.no_grad():
-        logits: Tensor = model(x)
-    return logits
-
-
 def taken_by(head: nn.Module, model: nn.Module, x: Tensor) -> Tensor:
-    """What a classifier's last layer takes in a forward, `[batch, features]`.
-
-    Raises:
-        BoundError: It takes another shape.
+    """What a classifier's last layer takes in a forward, `[batch, features]` where its logits are `[batch, classes]`.
 
     Example:
         >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
@@ -179,9 +177,4 @@ def taken_by(head: nn.Module, model: nn.Module, x: Tensor) -> Tensor:
     handlers = {m: outside_compiled_code(keep if m is head else None) for m in inner.modules()}
     with torch.no_grad(), stepping_in(handlers):
         inner(x)
-    features = taken[-1]
-    if features.dim() != 2:
-        raise BoundError(
-            f"a classifier's last layer takes [batch, features]; found shape {tuple(features.shape)}: flatten them"
-        )
-    return features
+    return taken[-1]

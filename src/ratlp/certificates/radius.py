@@ -10,6 +10,7 @@ from torch import Tensor
 from ratlp.bounds import pair_norms
 from ratlp.bounds.rounding import in_float64
 from ratlp.certificates.theorem import CROSS_ENTROPY_LIPSCHITZ
+from ratlp.classification import check_labels, check_labels_in_range, checked_logits
 from ratlp.errors import InputError
 from ratlp.perturbations.norms import Norm, check_norm
 
@@ -21,7 +22,7 @@ def margins(logits: Tensor, y: Tensor) -> Tensor:
 
     Args:
         logits: `[batch, classes]`, two classes or more.
-        y: `[batch]`, classes.
+        y: `[batch]`, classes, int64.
 
     Raises:
         InputError: The shapes or the classes do not fit, or a logit is not finite.
@@ -30,16 +31,9 @@ def margins(logits: Tensor, y: Tensor) -> Tensor:
         >>> margins(torch.tensor([[1.0, 3.0, 0.5]]), torch.tensor([1]))
         tensor([[2.0000,    inf, 2.5000]], dtype=torch.float64)
     """
-    if logits.dim() != 2 or logits.shape[1] < 2 or y.shape != logits.shape[:1]:
-        raise InputError(
-            "margins need logits [batch, classes] with two classes or more and y [batch]; found shapes "
-            f"{tuple(logits.shape)} and {tuple(y.shape)}"
-        )
-    if y.is_floating_point() or (y.numel() and not 0 <= int(y.min()) <= int(y.max()) < logits.shape[1]):
-        raise InputError(f"y must hold classes 0 to {logits.shape[1] - 1}; found {y.dtype} up to {y.max()}")
-    if not torch.isfinite(logits).all():
-        raise InputError("a certificate needs finite logits; found inf or nan: look at the model's weights and inputs")
-    wide = in_float64(logits)
+    check_labels(y)
+    wide = in_float64(checked_logits(logits, n=len(y)))
+    check_labels_in_range(y, wide.shape[1])
     own = y.to(wide.device).unsqueeze(1)
     return (wide.gather(1, own) - wide).scatter(1, own, torch.inf)
 
