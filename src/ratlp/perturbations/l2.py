@@ -49,6 +49,20 @@ class L2(Ball):
             raise InputError(f"per must be 'sample' or 'token'; found {per!r}")
         self.per = per
 
+    def unit(self, point: Tensor) -> float | Tensor:
+        """What an eps of 1 is in units of the point: 1, or the length of each sample or token, by its scale.
+
+        Raises:
+            InputError: There is not one scale for each.
+        """
+        unit = super().unit(point)
+        if isinstance(unit, Tensor) and unit.dim() > 0 and any(unit.shape[axis] != 1 for axis in self._axes(point)):
+            raise InputError(
+                f"a ball per {self.per} needs one scale per {self.per}; found shape {tuple(unit.shape)} "
+                f"from {getattr(self.relative_to, '__name__', self.relative_to)}: use rms_per_{self.per}"
+            )
+        return unit
+
     def steepest(self, gradient: Tensor, point: Tensor) -> Tensor:
         """The gradient's direction at length eps, eps * g / ||g||_2; 0 where the gradient is 0."""
         # Divided by the largest entry first, so that no square under- or overflows.
@@ -70,20 +84,6 @@ class L2(Ball):
         length = torch.linalg.vector_norm(delta, dim=self._axes(point), keepdim=True)
         radius = self._radius(point)
         return torch.where(length > radius, delta * (radius / length.clamp(min=torch.finfo(delta.dtype).tiny)), delta)
-
-    def unit(self, point: Tensor) -> float | Tensor:
-        """What an eps of 1 is in units of the point: 1, or the length of each sample or token, by its scale.
-
-        Raises:
-            InputError: There is not one scale for each.
-        """
-        unit = super().unit(point)
-        if isinstance(unit, Tensor) and unit.dim() > 0 and any(unit.shape[axis] != 1 for axis in self._axes(point)):
-            raise InputError(
-                f"a ball per {self.per} needs one scale per {self.per}; found shape {tuple(unit.shape)} "
-                f"from {getattr(self.relative_to, '__name__', self.relative_to)}: use rms_per_{self.per}"
-            )
-        return unit
 
     def _of_ones(self, point: Tensor) -> float:
         return math.sqrt(math.prod(point.shape[axis] for axis in self._axes(point)))
