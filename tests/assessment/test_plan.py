@@ -36,9 +36,10 @@ def test_curves_are_by_the_first_attack_with_gradients_and_steps(attacks, primar
     assert Plan(attacks, "linf", {"input": Budget((0.1,))}).primary("input").name == primary
 
 
-def test_autoattack_draws_no_curve_where_another_climbs():
+def test_autoattack_draws_no_curve():
     pytest.importorskip("pyautoattack")
     assert Plan(("autoattack", "fgsm", "pgd"), "linf", {"input": Budget((0.1,))}).primary("input").name == "pgd"
+    assert Plan(("autoattack",), "linf", {"input": Budget((0.1,))}).primary("input").name == "pgd"
 
 
 def test_suites_and_names():

@@ -98,22 +98,25 @@ class Plan:
             InputError: An attack's name is unknown, or the norm is.
             MissingExtraError: The standard AutoAttack is asked for, and its package is not installed.
         """
-        return tuple(attack for layer in self.budgets for attack in self._at(layer))
+        return tuple(attack for layer in self.budgets for attack in self._at(layer, self.attacks))
 
     def primary(self, layer: str) -> Attack:
-        """The attack of curves, distances and pictures: the first with gradients and steps, else the first."""
-        attacks = self._at(layer)
+        """The attack of curves, distances and pictures: the first with gradients and steps, else the first.
+
+        Never AutoAttack, which knows no radius of each sample's own, as distances need, and is dear at every point of
+        a curve: where it is alone, PGD.
+        """
+        given = [a for a in self._at(layer, self.attacks) if not isinstance(a.maximiser, AutoAttack)]
+        attacks = given or self._at(layer, ["pgd"])
         climbs = [a for a in attacks if a.maximiser.takes_gradients and not a.maximiser.single_step]
-        # AutoAttack knows no radius of each sample's own, as distances need, and is dear at every point of a curve
-        strong = [a for a in climbs if not isinstance(a.maximiser, AutoAttack)]
-        return [*strong, *attacks][0]
+        return [*climbs, *attacks][0]
 
     def settings(self) -> dict[str, Any]:
         """Whatever changes the results, as JSON."""
         return {**asdict(self), "attacks": ",".join(self.attacks)}
 
-    def _at(self, layer: str) -> list[Attack]:
-        found = chosen(self.attacks, self._set(layer), layer=layer, seed=self.seed)
+    def _at(self, layer: str, names: Sequence[str]) -> list[Attack]:
+        found = chosen(names, self._set(layer), layer=layer, seed=self.seed)
         return [replace(attack, name=attack.name + at_layer(layer)) for attack in found]
 
     def _set(self, layer: str) -> PerturbationSet:
