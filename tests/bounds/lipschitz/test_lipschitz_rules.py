@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from utils.linear_soundness import assert_sound, box
 from utils.ratios import largest_ratio, ratio
 
 from ratlp.bounds import lipschitz_bound, lipschitz_rule
@@ -200,6 +201,31 @@ def test_a_subclass_with_its_own_forward_does_not_inherit_the_rule():
         lipschitz_bound(Squared(2, 2))
     same.forward = lambda x: 100 * x  # followed, not taken for a linear layer
     assert lipschitz_bound(nn.Sequential(same)) == 100.0
+
+
+class Standardised(nn.Conv2d):
+    """Weight standardisation: the layer's own `forward` remains."""
+
+    def _conv_forward(self, input, weight, bias):
+        weight = weight - weight.mean((1, 2, 3), keepdim=True)
+        return super()._conv_forward(input, 5 * weight / weight.std((1, 2, 3), keepdim=True), bias)
+
+
+@pytest.mark.parametrize("shape", [None, (1, 4, 4)])
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_convolution_by_other_weights_does_not_inherit_the_rule(norm, shape):
+    with pytest.raises(BoundError, match=f"no {norm} Lipschitz bound of the function conv2d: there is no rule"):
+        lipschitz_bound(nn.Sequential(Standardised(1, 2, 3)), norm=norm, input_shape=shape)
+    patched = nn.Conv2d(1, 2, 3)
+    own = patched._conv_forward
+    patched._conv_forward = lambda x, weight, bias: own(10 * x, weight, bias)
+    with pytest.raises(BoundError, match="no Lipschitz rule for Conv2d at '0'"):
+        lipschitz_bound(nn.Sequential(patched), norm=norm, input_shape=shape)
+
+
+def test_other_bounds_of_a_convolution_by_other_weights_hold():
+    net = nn.Sequential(Standardised(1, 3, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(48, 3)).double().eval()
+    assert_sound(net, box(4, 1, 4, 4))
 
 
 def test_a_users_rule_gets_norm_and_shape():

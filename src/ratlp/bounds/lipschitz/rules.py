@@ -13,6 +13,9 @@ from ratlp.perturbations import Norm
 Shape = tuple[int, ...]
 """What a module takes, with a batch of one: `(1, *input)`."""
 
+_COMPUTING = ("forward", "_conv_forward")
+"""The methods of torch's modules that say what they compute: weight standardisation overrides the second."""
+
 LipschitzRule = Callable[..., float]
 """rule(module, norm, shape) gives the constant; `shape` is that of the module's input, None where unknown."""
 
@@ -24,7 +27,7 @@ def lipschitz_rule(*types: type[nn.Module]) -> Callable[[Rule], Rule]:
 
     A rule is sound if it gives a constant L with ||m(x) - m(x')|| <= L * ||x - x'|| for all x and x', both norms taken
     over all coordinates, for the module as it is (its weights, its mode). It raises `BoundError` where it knows none.
-    A subclass inherits the rule unless it has a forward of its own.
+    A subclass inherits the rule unless it has a `forward` or a `_conv_forward` of its own.
 
     Args:
         types: Types of modules, such as `torch.nn.ReLU`, or of one's own.
@@ -55,9 +58,13 @@ def find_rule(module: nn.Module) -> LipschitzRule | None:
     """
     for type_ in type(module).__mro__:
         if issubclass(type_, nn.Module) and type_ in RULES:
-            own = "forward" in vars(module) or type(module).forward is not type_.forward
-            return None if own else RULES[type_]
+            return None if any(_is_own(module, type_, name) for name in _COMPUTING) else RULES[type_]
     return None
+
+
+def _is_own(module: nn.Module, type_: type[nn.Module], name: str) -> bool:
+    """Whether the method of that name is another than that of `type_`, by a subclass or on the module itself."""
+    return name in vars(module) or getattr(type(module), name, None) is not getattr(type_, name, None)
 
 
 def weights_of(module: nn.Module, name: str = "weight") -> Tensor:
