@@ -6,6 +6,7 @@ from contextlib import contextmanager, nullcontext
 import torch
 from torch import nn
 
+from ratlp.latent.attributes import attributes_kept, tensors_and_flags
 from ratlp.latent.buffers import buffers_held
 
 
@@ -14,8 +15,8 @@ def on_loan(model: nn.Module, *, dtype: torch.dtype | None = None) -> Iterator[N
     """While open, the model is in evaluation mode and none of its parameters takes gradients.
 
     Afterwards, also when the body raises, every module has its own mode again, every buffer its values and every
-    parameter its values and `requires_grad`, bit for bit. `.grad` is never touched. Without gradients of weights a
-    graph keeps fewer activations, so that larger batches fit.
+    parameter its values and `requires_grad`, bit for bit; tensors that a forward stored on modules are those of before.
+    `.grad` is never touched. Without gradients of weights a graph keeps fewer activations, so that larger batches fit.
 
     Args:
         model: Any module.
@@ -35,7 +36,7 @@ def on_loan(model: nn.Module, *, dtype: torch.dtype | None = None) -> Iterator[N
     recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
     # cuDNN takes no gradients of recurrent nets in evaluation mode
     without_cudnn = torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
-    with torch.inference_mode(False), without_cudnn, buffers_held(model):
+    with torch.inference_mode(False), without_cudnn, attributes_kept(model, tensors_and_flags), buffers_held(model):
         try:
             model.eval()
             for parameter in trained:

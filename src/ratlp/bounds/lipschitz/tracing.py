@@ -5,8 +5,6 @@ down; whatever depends on its values (if x.sum() > 0) is an error. So the graph 
 of one run would not show. Shapes may be looked at where the input's is given.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import iadd, imul, isub, itruediv
 from typing import Any
@@ -20,6 +18,7 @@ from ratlp.bounds.lipschitz.rearrangement import rearrangement
 from ratlp.bounds.lipschitz.rules import Shape, find_rule
 from ratlp.bounds.lipschitz.symbols import Tracer, attribute
 from ratlp.errors import BoundError, RatlpError
+from ratlp.latent.attributes import attributes_kept
 from ratlp.latent.calls import own_forwards, uncompiled
 
 _IN_PLACE = (iadd, isub, imul, itruediv)
@@ -82,7 +81,7 @@ def trace(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> Trace
     root = _OneInput(uncompiled(model))
     _check_modules(root)
     tracer = Tracer(_sample(root, input_shape))
-    with _attributes_kept(root.model), own_forwards(root):
+    with attributes_kept(root.model), own_forwards(root):  # else symbols that the forward stores would stay
         try:
             graph = tracer.trace(root)
         except RatlpError:
@@ -110,18 +109,6 @@ def trace(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> Trace
 def _sample(root: nn.Module, input_shape: tuple[int, ...] | None) -> Tensor | None:
     own = next((p for p in root.parameters() if p.is_floating_point()), torch.zeros(()))
     return None if input_shape is None else torch.zeros((1, *input_shape), dtype=own.dtype, device=own.device)
-
-
-@contextmanager
-def _attributes_kept(model: nn.Module) -> Iterator[None]:
-    """Put back what the forward stores on modules: symbols, while it is traced."""
-    before = {module: dict(vars(module)) for module in model.modules()}
-    try:
-        yield
-    finally:
-        for module, attributes in before.items():
-            vars(module).clear()
-            vars(module).update(attributes)
 
 
 def _check_modules(root: nn.Module) -> None:
