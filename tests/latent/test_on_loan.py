@@ -2,7 +2,12 @@ import pytest
 import torch
 from torch import nn
 
+from ratlp.attacks import PGD
+from ratlp.certificates import certify
+from ratlp.errors import InputError
+from ratlp.evaluation import Attack, evaluate
 from ratlp.latent.on_loan import on_loan
+from ratlp.perturbations import LInf
 
 
 def made():
@@ -98,3 +103,64 @@ def test_a_graph_from_before_is_still_good():
     with on_loan(model, dtype=torch.float64):
         model(x.double())
     assert all(map(torch.equal, torch.autograd.grad(loss, parameters), expected))
+
+
+class Merging(nn.Linear):
+    """As LoRA layers that merge their weights when they are told of evaluation, and part them again."""
+
+    def train(self, mode=True):
+        self.weight.data *= 2 if self.training and not mode else 1
+        return super().train(mode)
+
+
+def test_modes_are_set_without_what_a_model_does_on_being_told():
+    model = nn.Sequential(Merging(3, 2))
+    weight = model[0].weight.detach().clone()
+    with on_loan(model):
+        assert not model[0].training
+        assert torch.equal(model[0].weight, weight)
+    assert model[0].training
+    assert torch.equal(model[0].weight, weight)
+
+
+@pytest.mark.parametrize("module", [nn.LazyLinear(3), nn.LazyBatchNorm1d(affine=False)])
+@pytest.mark.filterwarnings("ignore:Lazy modules are a new feature")
+def test_a_model_without_weights_is_refused(module):
+    model = nn.Sequential(module).train()
+    with (
+        pytest.raises(InputError, match=r"must have its weights; found '0\.\w+' lazy: run the model once"),
+        on_loan(model),
+    ):
+        pass
+    assert model[0].training
+
+
+def test_a_model_made_in_inference_mode():
+    with torch.inference_mode():
+        model, x = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 3)), torch.rand(5, 3)
+    certify(model, x, torch.tensor([0, 1, 2, 0, 1]), eps=0.1)
+    assert all(module.training for module in model.modules())
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True)
+        self.encoder, self.head = nn.TransformerEncoder(layer, 2), nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.head(self.encoder(x).mean(1))
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("layer", ["encoder.layers.0", "encoder.layers.1.linear1", "encoder.layers.0.norm1"])
+def test_layers_within_torchs_transformers_are_called(layer, enabled, monkeypatch):
+    monkeypatch.setattr(torch.backends.mha, "_is_fastpath_enabled", enabled)
+    torch.manual_seed(0)
+    model, x = Encoder().eval(), torch.rand(6, 5, 4)
+    with torch.no_grad():
+        y = model(x).argmax(1)
+    found = evaluate(model, x, y, [Attack("pgd", PGD(steps=3), LInf(3.0), layer=layer)])
+    assert found.worst_case.share < found.clean.share == 1
+    assert torch.backends.mha.get_fastpath_enabled() == enabled

@@ -146,7 +146,7 @@ def certify(
 @contextmanager
 def _quiet(model: nn.Module, x: Tensor, *, dtype: torch.dtype | None = None) -> Iterator[None]:
     """While open, the model is on loan, runs no compiled code, and draws without a trace."""
-    with torch.no_grad(), on_loan(model, dtype=dtype), own_forwards(model), seeded(0, x):
+    with on_loan(model, dtype=dtype), torch.no_grad(), own_forwards(model), seeded(0, x):
         yield
 
 

@@ -60,7 +60,7 @@ def open_subject(model: str, weights: Path | None, source: Source, *, seed: int,
     loaded = load_model(model, weights=weights)
     split = source.draw(seed)
     x, y = beside(loaded.model, split.x_test[:samples], split.y_test[:samples])
-    with torch.no_grad(), on_loan(loaded.model):
+    with on_loan(loaded.model), torch.no_grad():
         first_logits(loaded.model, x[:2])
     identity = {
         "model": digest(loaded.model, (), {}),
