@@ -8,6 +8,7 @@ from utils.forwards import Forward
 from ratlp.bounds import lipschitz_bound, lipschitz_parts, lipschitz_rule
 from ratlp.bounds.lipschitz import last_layer
 from ratlp.bounds.lipschitz.linear import linear
+from ratlp.certificates import certify
 from ratlp.errors import BoundError, LayerError
 from ratlp.models import EncoderClassifier, mlp
 
@@ -103,3 +104,14 @@ def test_a_linear_subclass_with_a_rule_of_its_own_is_no_linear_head():
 
     lipschitz_rule(Squashed)(lambda module, norm, shape: 10 * linear(module, norm))
     assert last_layer(nn.Sequential(nn.Tanh(), Squashed(2, 2)), layer="0") is None
+
+
+@pytest.mark.parametrize("layer", ["module.0", "module.1"])
+def test_a_layer_inside_a_step_leaves_other_methods(layer):
+    model = nn.DataParallel(nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 3)), device_ids=[])
+    reason = f"needs a layer that its trace reaches; layer '{layer}' lies inside a DataParallel, which is one step"
+    with pytest.raises(BoundError, match=reason):
+        lipschitz_parts(model, layer=layer)
+    found = certify(model, torch.rand(4, 2), torch.tensor([0, 1, 2, 0]), eps=0.01, layer=layer)
+    assert {run.name: run.refused is None for run in found.methods}["interval"]
+    assert all(reason in str(run.refused) for run in found.methods if run.name in ("closed-form", "lipschitz"))

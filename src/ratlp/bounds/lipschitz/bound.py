@@ -10,7 +10,7 @@ from ratlp.bounds.lipschitz.linear import linear
 from ratlp.bounds.lipschitz.rearrangement import is_rearrangement
 from ratlp.bounds.lipschitz.rules import find_rule
 from ratlp.bounds.lipschitz.tracing import Traced, trace
-from ratlp.errors import LayerError
+from ratlp.errors import BoundError, LayerError
 from ratlp.latent.calls import uncompiled
 from ratlp.latent.layers import Layer
 from ratlp.perturbations import Norm
@@ -79,7 +79,7 @@ def lipschitz_parts(
 
     Raises:
         LayerError: The layer is unknown, never called, or called more often than its name says.
-        BoundError: As in `lipschitz_bound`.
+        BoundError: As in `lipschitz_bound`; or the layer lies inside a module that is one step, as torch's own are.
 
     Example:
         >>> model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Sigmoid())
@@ -175,6 +175,12 @@ def _is_linear(module: nn.Module | None) -> TypeGuard[nn.Linear]:
     return module is not None and find_rule(module) is linear
 
 
+def _step_around(traced: Traced, inner: nn.Module) -> nn.Module | None:
+    """The module that holds another, and that the trace takes as one step."""
+    steps = (traced.modules[str(node.target)] for node in traced.graph.nodes if node.op == "call_module")
+    return next((step for step in steps if step is not inner and inner in step.modules()), None)
+
+
 def latent_node(traced: Traced, model: nn.Module, layer: str) -> fx.Node:
     """What the layer returned.
 
@@ -187,6 +193,12 @@ def latent_node(traced: Traced, model: nn.Module, layer: str) -> fx.Node:
     if found.module is None:
         return traced.input
     returned = traced.returned.get(found.module, [])
+    around = _step_around(traced, found.module)
+    if not returned and around is not None:
+        raise BoundError(
+            f"a Lipschitz bound needs a layer that its trace reaches; layer {layer!r} lies inside a "
+            f"{type(around).__name__}, which is one step of it"
+        )
     number = found.call or 1
     if len(returned) < number or (found.call is None and len(returned) > 1):
         raise LayerError(
