@@ -75,3 +75,20 @@ def test_what_a_model_says_of_other_data_is_kept_short():
     words = words_of(lambda: first_logits(Gives(refuse), X))
     assert words.startswith("the model must take the data; found that inputs of shape (4, 2) and torch.float32 raise")
     assert len(words) < 400
+
+
+def test_what_rounding_puts_outside_passes():
+    low, high = (0 - 0.1307) / 0.3081, (1 - 0.1307) / 0.3081
+    x = (torch.tensor([[0.0, 1.0]]) - 0.1307) / 0.3081
+    assert not bool(((x >= low) & (x <= high)).all())
+    check_within(x, (low, high), named="the bounds")
+    with pytest.raises(InputError, match="found 1 of 2 values outside"):
+        check_within(x + torch.tensor([0.0, 1e-5]), (low, high), named="the bounds")
+    with pytest.raises(InputError, match="found 1 of 2 values outside"):
+        check_within(x - torch.tensor([1e-5, 0.0]), (low, torch.tensor([1.0, torch.inf])), named="the bounds")
+
+
+def test_bounds_that_do_not_fit_a_sample():
+    attack = Attack("fgsm", FGSM(), LInf(0.1, bounds=(torch.zeros(3), 1.0)))
+    with pytest.raises(InputError, match=r"bounds must be broadcastable to a sample, \(2,\)"):
+        evaluate(nn.Linear(2, 3), X, Y, [attack])

@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from ratlp.errors import InputError, RatlpError
 from ratlp.latent.batch import call_model, logits_of
 from ratlp.latent.trees import tensors
+from ratlp.perturbations.ball import for_point
+
+_UNITS = 4
 
 
 def check_samples(x: Any, y: Any) -> None:
@@ -64,21 +67,26 @@ def check_labels(y: Any) -> None:
 def check_within(x: Tensor, bounds: tuple[float | Tensor, float | Tensor], *, named: str) -> None:
     """Check inputs against their bounds: they are never clamped.
 
+    What rounding alone may have put outside, as in (pixels - mean) / std, is let pass: four units in the last place
+    of the larger bound.
+
     Args:
         x: `[n, *features]`.
         bounds: `(low, high)`, each one number or one for each feature.
         named: What the message calls them.
 
     Raises:
-        InputError: A value lies outside.
+        InputError: A value lies outside, or the bounds do not fit a sample.
 
     Example:
         >>> check_within(torch.tensor([[0.5, 1.5]]), (0, 1), named="the bounds (0, 1)")
         Traceback (most recent call last):
         ratlp.errors.InputError: inputs must lie within the bounds (0, 1); found 1 of 2 values outside, ...
     """
-    low, high = (torch.as_tensor(bound).to(x) for bound in bounds)
-    outside = (x < low) | (x > high)
+    low, high = (torch.as_tensor(for_point(bound, x, "bounds")).to(x) for bound in bounds)
+    rounding = _UNITS * torch.finfo(x.dtype).eps if x.is_floating_point() else 0
+    slack = rounding * torch.maximum(*(bound.abs().nan_to_num(posinf=0) for bound in (low, high)))
+    outside = (x < low - slack) | (x > high + slack)
     if bool(outside.any()):
         raise InputError(
             f"inputs must lie within {named}; found {int(outside.sum())} of {x.numel()} values "

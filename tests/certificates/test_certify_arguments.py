@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from ratlp.certificates import Effort, certify
+from ratlp.certificates.problem import NormedSpace, Problem
 from ratlp.errors import InputError, LayerError
 
 X, Y = torch.rand(4, 2), torch.tensor([0, 1, 0, 1])
@@ -71,3 +72,26 @@ def test_efforts_out_of_range(options):
 def test_effort_in_a_type_that_rounds_too_much():
     with pytest.raises(InputError, match=r"found torch\.float16"):
         Effort(dtype=torch.float16)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize(("mean", "std"), [(0.1307, 0.3081), (0.485, 0.229), (0.5, 0.25)])
+def test_normalised_data_lies_within_its_normalised_bounds(mean, std, norm):
+    torch.manual_seed(0)
+    x = (torch.tensor([[0.0, 1.0] * 8, [1.0, 0.0] * 8]) - mean) / std
+    net = nn.Sequential(nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 3))
+    low, high = (0 - mean) / std, (1 - mean) / std
+    found = certify(net, x, net(x).argmax(1), eps=[0.001, 0.1], bounds=(low, high), norm=norm)
+    assert (found.radius > 0).all()
+    assert found.bounds == (low, high)
+
+
+def test_a_sample_that_rounding_put_outside_lies_in_its_own_box():
+    x, low = torch.tensor([[0.1 - 1e-8, 0.5]]), 0.1
+    assert float(x.min()) < low
+    space = NormedSpace("input", "linf", (low, 1.0), is_input=True).holding(x)
+    problem = Problem(nn.Linear(2, 2).double(), x.double(), Y[:1], space, dtype=torch.float64)
+    lower, upper = problem.balls(torch.tensor([0])).edges(torch.tensor([1e-12], dtype=torch.float64))
+    assert (lower <= x).all()
+    assert (x <= upper).all()
+    assert space.span >= 1 - float(x.min())

@@ -116,18 +116,18 @@ def certify(
     model, effort, radii = uncompiled(model), effort or Effort(), _ascending(eps)
     space, wanted = NormedSpace.of(model, layer, norm=norm, bounds=bounds), chosen(methods, norm=norm)
     check_inputs(x, y, space)
-    y = y.to(x.device)
-    search = RadiusSearch(tuple(r for r in radii if r > 0), tolerance=effort.tolerance, limit=space.span)
+    y, held = y.to(x.device), space.holding(x)
+    search = RadiusSearch(tuple(r for r in radii if r > 0), tolerance=effort.tolerance, limit=held.span)
     with _quiet(model, x):
         logits = clean_logits(model, x, y, batch_size=effort.batch_size)
         correct = (logits.argmax(1) == y).cpu()
-        problem = Problem(model, x, y, space, dtype=x.dtype, batch_size=effort.batch_size)
+        problem = Problem(model, x, y, held, dtype=x.dtype, batch_size=effort.batch_size)
         attacked = None if attack is None else _attacked(problem, correct, radii, attack)
     dtype = effort.dtype or logits.dtype
     with _quiet(model, x, dtype=dtype):
         first = slice(effort.batch_size)
         check_same(model, x[first].to(dtype), logits[first])
-        problem = Problem(model, x, y, space, dtype=dtype, batch_size=effort.batch_size)
+        problem = Problem(model, x, y, held, dtype=dtype, batch_size=effort.batch_size)
         runs = Runs(problem, correct, search, progress).of(wanted)
     return Certification(
         layer=layer,

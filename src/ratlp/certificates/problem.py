@@ -1,7 +1,7 @@
 """What is to be certified: balls around points, in the input or at a layer, and the rest of the model after them."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +47,18 @@ class NormedSpace:
         check_norm(norm)
         checked = None if bounds is None else _checked(bounds)
         return cls(layer, norm, checked, is_input=Layer.find(model, layer).module is None)
+
+    def holding(self, x: Tensor) -> "NormedSpace":
+        """The same with bounds that hold the inputs, which rounding may have put beside them by a unit or two.
+
+        Example:
+            >>> space = NormedSpace("input", "linf", (0.1, 1.0), is_input=True)
+            >>> space.holding(torch.tensor([[0.1, 0.5]])).bounds == (0.1, 1.0)  # 0.1 is larger in float32
+            True
+        """
+        if self.bounds is None:
+            return self
+        return replace(self, bounds=(min(self.bounds[0], float(x.min())), max(self.bounds[1], float(x.max()))))
 
     @property
     def clipping(self) -> Bounds | None:

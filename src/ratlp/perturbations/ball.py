@@ -92,7 +92,7 @@ class Ball(PerturbationSet):
 
     def _radius(self, point: Tensor) -> float | Tensor:
         """Of the ball around each sample: one number, or broadcastable to the point."""
-        return _near(self.eps, point, "eps") * self.unit(point)
+        return for_point(self.eps, point, "eps") * self.unit(point)
 
     def project(self, delta: Tensor, point: Tensor) -> Tensor:
         """Into the ball, then into the bounds."""
@@ -164,14 +164,28 @@ def _bounds(bounds: Bounds) -> Bounds:
 
 def _limits(bounds: Bounds, point: Tensor) -> tuple[Tensor, Tensor]:
     """How far each coordinate may go; one that is out of bounds already may stay where it is."""
-    low, high = (_near(bound, point, "bounds") for bound in bounds)
+    low, high = (for_point(bound, point, "bounds") for bound in bounds)
     return point.clamp(max=low), point.clamp(min=high)
 
 
-def _near(value: float | Tensor, point: Tensor, name: str) -> float | Tensor:
-    """One for each feature in the point's type and on its device; a number as it is, which clamps much faster."""
+def for_point(value: float | Tensor, point: Tensor, name: str) -> float | Tensor:
+    """A value for points: one for each feature in their type and on their device, a number as it is.
+
+    Args:
+        value: One for all features, or one for each: broadcastable to a sample, without the batch axis.
+        point: `[batch, *features]`.
+        name: What messages call it.
+
+    Raises:
+        InputError: It does not fit a sample.
+
+    Example:
+        >>> for_point(torch.tensor([1.0, 2.0]), torch.zeros(5, 3), "eps")
+        Traceback (most recent call last):
+        ratlp.errors.InputError: eps must be broadcastable to a sample, (3,), without the batch axis; found shape (2,)
+    """
     if not isinstance(value, Tensor):
-        return value
+        return value  # which clamps much faster
     sample = point.shape[1:]
     fits = value.dim() <= len(sample) and all(
         mine in (1, other) for mine, other in zip(reversed(value.shape), reversed(sample), strict=False)
