@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ratlp.errors import InputError, RatlpError
 from ratlp.latent.batch import call_model, logits_of
 from ratlp.latent.trees import tensors
-from ratlp.perturbations.ball import for_point
+from ratlp.perturbations.values import for_point
 
 _UNITS = 4
 

@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -17,6 +18,8 @@ X, Y = torch.rand(4, 2), torch.tensor([0, 1, 0, 1])
         ({"eps": -0.1}, InputError, "eps must be one or more numbers, finite and >= 0; found -0.1"),
         ({"eps": [0.1, math.nan]}, InputError, "eps must be one or more numbers"),
         ({"eps": []}, InputError, "eps must be one or more numbers"),
+        ({"eps": "0.1"}, InputError, "eps must be a number, or a list or an array of numbers; found '0.1'"),
+        ({"eps": None}, InputError, "eps must be a number, or a list or an array of numbers; found None"),
         ({"norm": "l1"}, InputError, "norm must be 'linf' or 'l2'; found 'l1'"),
         ({"layer": "3"}, LayerError, "Names that fit: '0', '1', '2'"),
         ({"methods": ["intervall"]}, InputError, "found 'intervall'; did you mean 'interval'"),
@@ -28,6 +31,10 @@ X, Y = torch.rand(4, 2), torch.tensor([0, 1, 0, 1])
             InputError,
             r"two numbers, the same for all features; found 0 and a tensor of shape \(2,\): scale the features",
         ),
+        ({"bounds": (np.zeros(2), np.ones(2))}, InputError, r"found a tensor of shape \(2,\) and a tensor of shape"),
+        ({"bounds": 0.5}, InputError, r"bounds must be a pair \(low, high\); found 0.5"),
+        ({"bounds": (0, 0.5, 1)}, InputError, r"bounds must be a pair"),
+        ({"bounds": (None, 1)}, InputError, "a bound must be a number, or a list or an array of numbers; found None"),
         ({"bounds": (0, 0.5)}, InputError, r"within the bounds \(0.0, 0.5\); found"),
         ({"x": X.int()}, InputError, "float32 or float64 tensor"),
         ({"x": X[:3]}, InputError, "inputs and labels must be of one length"),
@@ -42,6 +49,13 @@ def test_what_does_not_fit(options, error, message):
     arguments = {"x": X, "y": Y, "eps": 0.1, **options}
     with pytest.raises(error, match=message):
         certify(net, **arguments)
+
+
+@pytest.mark.parametrize(
+    "eps", [0.5, [0.5], (0.5,), np.float32(0.5), np.array([0.5]), torch.tensor(0.5), torch.tensor([0.5])], ids=repr
+)
+def test_eps_of_any_kind(eps):
+    assert certify(nn.Linear(2, 3), X, Y, eps=eps, bounds=(np.float32(0), torch.tensor(1))).eps == (0.5,)
 
 
 @pytest.mark.parametrize(

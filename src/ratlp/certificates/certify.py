@@ -22,6 +22,7 @@ from ratlp.latent.calls import own_forwards, uncompiled
 from ratlp.latent.layers import INPUT
 from ratlp.latent.on_loan import on_loan
 from ratlp.perturbations import Norm
+from ratlp.perturbations.values import value_of
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,8 @@ def _quiet(model: nn.Module, x: Tensor, *, dtype: torch.dtype | None = None) -> 
 
 
 def _ascending(eps: float | Sequence[float]) -> tuple[float, ...]:
-    radii = sorted({float(radius) for radius in ([eps] if isinstance(eps, int | float) else eps)})
+    found = value_of(eps, "eps")
+    radii = sorted(set(found.double().flatten().tolist() if isinstance(found, Tensor) else [float(found)]))
     if not radii or not all(math.isfinite(radius) and radius >= 0 for radius in radii):
         raise InputError(f"eps must be one or more numbers, finite and >= 0; found {eps}")
     return tuple(radii)

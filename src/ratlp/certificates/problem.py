@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from ratlp.latent import Cut, Recording
 from ratlp.latent.layers import Layer
 from ratlp.perturbations.base import Edges
 from ratlp.perturbations.norms import Norm, check_norm
+from ratlp.perturbations.values import pair_of
 
 Bounds = tuple[float, float]
 
@@ -159,15 +161,17 @@ class Problem:
         return Balls(self._cut, recording, self.y[rows], self.space)
 
 
-def _checked(bounds: Bounds) -> Bounds:
-    if any(isinstance(bound, Tensor) and bound.dim() > 0 for bound in bounds):
+def _checked(bounds: Any) -> Bounds:
+    pair = pair_of(bounds)
+    if any(isinstance(bound, Tensor) and bound.dim() > 0 for bound in pair):
         raise InputError(
             f"bounds of a certificate must be two numbers, the same for all features; found "
-            f"{' and '.join(map(_shown, bounds))}: scale the features to one range, in which one eps suits them all"
+            f"{' and '.join(map(_shown, pair))}: scale the features to one range, in which one eps suits them all"
         )
-    if not (len(bounds) == 2 and -math.inf < bounds[0] < bounds[1] < math.inf):
+    low, high = map(float, pair)
+    if not -math.inf < low < high < math.inf:
         raise InputError(f"bounds must be (low, high), finite, with low < high; found {bounds}")
-    return float(bounds[0]), float(bounds[1])
+    return low, high
 
 
 def _shown(bound: float | Tensor) -> str:

@@ -1,6 +1,5 @@
 """What the norm balls have in common: a radius, absolute or relative, and bounds."""
 
-import math
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Self
@@ -8,14 +7,14 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from ratlp.errors import InputError
 from ratlp.perturbations.base import Edges, PerturbationSet
+from ratlp.perturbations.values import Value, checked_bounds, checked_eps, for_point, shown
 
 Scale = Callable[[Tensor], Tensor]
 """The scale of a latent, from the latent, broadcastable to it: see `ratlp.perturbations.scale`."""
 
-Bounds = tuple[float | Tensor, float | Tensor]
-"""`(low, high)`, each one number or one for each feature: broadcastable to a sample, without the batch axis."""
+Bounds = tuple[Value, Value]
+"""`(low, high)`, each one number or one for each feature; arrays and lists are taken for tensors."""
 
 
 class Ball(PerturbationSet):
@@ -41,7 +40,7 @@ class Ball(PerturbationSet):
     ) -> None:
         self.eps = eps
         self.relative_to = relative_to
-        self.bounds = None if bounds is None else _bounds(bounds)
+        self.bounds = None if bounds is None else checked_bounds(bounds)
 
     @property
     def eps(self) -> float | Tensor:
@@ -50,7 +49,7 @@ class Ball(PerturbationSet):
 
     @eps.setter
     def eps(self, value: float | Tensor) -> None:
-        self._eps = _eps(value)
+        self._eps = checked_eps(value)
 
     @abstractmethod
     def _into_ball(self, delta: Tensor, point: Tensor) -> Tensor:
@@ -133,76 +132,14 @@ class Ball(PerturbationSet):
         if self.relative_to is not None:
             options += f", relative_to={getattr(self.relative_to, '__name__', self.relative_to)}"
         if self.bounds is not None:
-            options += f", bounds={_pair(self.bounds)}"
-        return f"{_shown(self.eps)}{options}"
+            options += f", bounds={shown(self.bounds)}"
+        return f"{shown(self.eps)}{options}"
 
     def _options(self) -> str:
         return ""
-
-
-def _eps(eps: float | Tensor) -> float | Tensor:
-    if isinstance(eps, Tensor):
-        wrong = eps[~(torch.isfinite(eps) & (eps >= 0))]
-        if len(wrong):
-            raise InputError(f"eps must be finite and >= 0 for each feature; found {float(wrong[0]):g}")
-        return eps.detach()
-    if not (math.isfinite(eps) and eps >= 0):
-        raise InputError(f"eps must be finite and >= 0; found {eps}")
-    return float(eps)
-
-
-def _bounds(bounds: Bounds) -> Bounds:
-    """Equal bounds hold a feature still where others have a range; one pair for all must leave room."""
-    low, high = (b.detach() if isinstance(b, Tensor) else torch.tensor(b, dtype=torch.float64) for b in bounds)
-    per_feature = low.dim() + high.dim() > 0
-    if not bool((low <= high).all() if per_feature else low < high):
-        raise InputError(
-            f"bounds must be (low, high) with low < high, or low <= high for each feature; found {_pair(bounds)}"
-        )
-    return bounds
 
 
 def _limits(bounds: Bounds, point: Tensor) -> tuple[Tensor, Tensor]:
     """How far each coordinate may go; one that is out of bounds already may stay where it is."""
     low, high = (for_point(bound, point, "bounds") for bound in bounds)
     return point.clamp(max=low), point.clamp(min=high)
-
-
-def for_point(value: float | Tensor, point: Tensor, name: str) -> float | Tensor:
-    """A value for points: one for each feature in their type and on their device, a number as it is.
-
-    Args:
-        value: One for all features, or one for each: broadcastable to a sample, without the batch axis.
-        point: `[batch, *features]`.
-        name: What messages call it.
-
-    Raises:
-        InputError: It does not fit a sample.
-
-    Example:
-        >>> for_point(torch.tensor([1.0, 2.0]), torch.zeros(5, 3), "eps")
-        Traceback (most recent call last):
-        ratlp.errors.InputError: eps must be broadcastable to a sample, (3,), without the batch axis; found shape (2,)
-    """
-    if not isinstance(value, Tensor):
-        return value  # which clamps much faster
-    sample = point.shape[1:]
-    fits = value.dim() <= len(sample) and all(
-        mine in (1, other) for mine, other in zip(reversed(value.shape), reversed(sample), strict=False)
-    )
-    if not fits:
-        raise InputError(
-            f"{name} must be broadcastable to a sample, {tuple(sample)}, without the batch axis; "
-            f"found shape {tuple(value.shape)}"
-        )
-    return value.to(point)
-
-
-def _shown(value: float | Tensor) -> str:
-    if isinstance(value, Tensor):
-        return f"tensor of shape {tuple(value.shape)}"
-    return f"{value:g}"
-
-
-def _pair(bounds: Bounds) -> str:
-    return f"({', '.join(map(_shown, bounds))})"

@@ -43,7 +43,7 @@ class L2(Ball):
         bounds: Bounds | None = None,
     ) -> None:
         super().__init__(eps, relative_to=relative_to, bounds=bounds)
-        if isinstance(eps, Tensor):
+        if isinstance(self.eps, Tensor):
             raise InputError("an L2 ball has one radius, a number; found a tensor: scale the features instead")
         if per not in _FIRST_AXIS:
             raise InputError(f"per must be 'sample' or 'token'; found {per!r}")
