@@ -8,7 +8,7 @@ from ratlp.attacks import FGSM
 from ratlp.certificates import certify, certify_lipschitz
 from ratlp.classification import check_samples, check_within, first_logits
 from ratlp.errors import InputError
-from ratlp.evaluation import Attack, evaluate
+from ratlp.evaluation import Attack, adversarial_examples, evaluate
 from ratlp.perturbations import LInf
 
 X, Y = torch.rand(4, 2), torch.tensor([0, 1, 2, 0])
@@ -39,6 +39,7 @@ def words_of(run):
         (nn.Linear(2, 3), X, Y.tolist()),
         (nn.Linear(2, 3), X, Y + 25),
         (nn.Linear(2, 1), X, Y),
+        (nn.Linear(2, 3), X.double(), Y),
         (Gives(lambda logits: logits[0]), X, Y),
         (Gives(lambda logits: logits / 0), X, Y),
         (Gives(lambda logits: logits.long()), X, Y),
@@ -92,3 +93,26 @@ def test_bounds_that_do_not_fit_a_sample():
     attack = Attack("fgsm", FGSM(), LInf(0.1, bounds=(torch.zeros(3), 1.0)))
     with pytest.raises(InputError, match=r"bounds must be broadcastable to a sample, \(2,\)"):
         evaluate(nn.Linear(2, 3), X, Y, [attack])
+
+
+def test_what_does_not_take_each_batch():
+    def alone(logits):
+        if len(logits) > 2:
+            raise KeyError("three")
+        return logits
+
+    attack, rule = Attack("fgsm", FGSM(), LInf(0.1)), r"must take the data; found .* \(4, 2\) .* KeyError \('three'\)"
+    runs = (lambda m: evaluate(m, X, Y, [attack]), lambda m: adversarial_examples(m, X, Y, attack))
+    for run in (*runs, lambda m: certify(m, X, Y, eps=0.1)):
+        with pytest.raises(InputError, match=rule):
+            run(Gives(alone))
+
+
+def test_inputs_of_several_parts_are_all_named():
+    with pytest.raises(InputError, match=r"inputs of shape \(4, 2\) and torch.float32, \(4, 1\) and torch.int64 raise"):
+        evaluate(nn.Bilinear(3, 1, 2), (X, Y[:, None]), Y, [Attack("fgsm", FGSM(), LInf(0.1))])
+
+
+def test_inputs_of_another_width():
+    with pytest.raises(InputError, match=r"must take the data; found that inputs of shape \(4, 2\) .* \(mat1 and mat2"):
+        evaluate(nn.Linear(5, 3), X, Y, [Attack("fgsm", FGSM(), LInf(0.1))])

@@ -1,6 +1,8 @@
 """What a classifier and its samples must be, whatever is then done with them."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -136,15 +138,36 @@ def first_logits(model: nn.Module, x: Tensor) -> Tensor:
         Traceback (most recent call last):
         ratlp.errors.InputError: the model must take the data; found that inputs of shape (5, 2) and torch.float32 ...
     """
-    try:
+    with data_taken(x):
         return model_logits(model, x, n=len(x))
+
+
+@contextmanager
+def data_taken(x: Any) -> Iterator[None]:
+    """While open, whatever a model raises on inputs is said in one way.
+
+    Args:
+        x: The inputs, `[n, *features]`, or a tuple or mapping of such.
+
+    Raises:
+        InputError: The body raises what is no error of ratlp's own.
+
+    Example:
+        >>> with data_taken(torch.zeros(5, 2)):
+        ...     _ = nn.Linear(3, 2)(torch.zeros(5, 2))
+        Traceback (most recent call last):
+        ratlp.errors.InputError: the model must take the data; found that inputs of shape (5, 2) and torch.float32 ...
+    """
+    try:
+        yield
     except RatlpError:
         raise
     except Exception as error:
         text = " ".join(str(error).split())[:200]
+        kinds = ", ".join(f"{tuple(part.shape)} and {part.dtype}" for part in tensors(x))
         raise InputError(
-            f"the model must take the data; found that inputs of shape {tuple(x.shape)} and {x.dtype} raise "
-            f"{type(error).__name__} ({text}): give the data that it was trained for"
+            f"the model must take the data; found that inputs of shape {kinds} raise {type(error).__name__} ({text}): "
+            "give the data that it was trained for"
         ) from error
 
 

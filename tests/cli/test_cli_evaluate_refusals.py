@@ -24,6 +24,7 @@ def here(tmp_path, monkeypatch):
         ("nan_later", "logits must be finite"),
         ("nan_attacked", "logits must be finite"),
         ("two_classes", "labels must be in 0..1, as there are 2 logits; found 0..2"),
+        ("by_pairs", "the model must take the data; found that inputs of shape (15, 3) and torch.float32 raise Zero"),
         (
             "other_features",
             "the model must take the data; found that inputs of shape (2, 3) and torch.float32 raise RuntimeError",

@@ -38,6 +38,7 @@ def whole(): return Bad(lambda logits, x: logits.argmax(1, keepdim=True).expand(
 def nan(): return Bad(lambda logits, x: logits * float("nan"))
 def nan_later(): return Bad(lambda logits, x: torch.where(x.amax(1, keepdim=True) < 0.7, logits, torch.nan))
 def nan_attacked(): return Bad(lambda logits, x: logits / (x == x.round(decimals=1)).all(1, keepdim=True))
+def by_pairs(): return Bad(lambda logits, x: logits if len(x) == 2 else 1 / 0)
 def two_classes(): return nn.Linear(3, 2)
 def other_features(): return nn.Linear(4, 3)
 def saturated(): return nn.Sequential(net(), nn.Softmax(1))

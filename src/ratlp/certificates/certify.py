@@ -17,6 +17,7 @@ from ratlp.certificates.methods import Method, chosen
 from ratlp.certificates.problem import Bounds, NormedSpace, Problem
 from ratlp.certificates.runs import Progress, Runs
 from ratlp.certificates.search import RadiusSearch
+from ratlp.classification import data_taken
 from ratlp.errors import InputError
 from ratlp.latent.calls import own_forwards, uncompiled
 from ratlp.latent.layers import INPUT
@@ -120,7 +121,8 @@ def certify(
     y, held = y.to(x.device), space.holding(x)
     search = RadiusSearch(tuple(r for r in radii if r > 0), tolerance=effort.tolerance, limit=held.span)
     with _quiet(model, x):
-        logits = clean_logits(model, x, y, batch_size=effort.batch_size)
+        with data_taken(x):
+            logits = clean_logits(model, x, y, batch_size=effort.batch_size)
         correct = (logits.argmax(1) == y).cpu()
         problem = Problem(model, x, y, held, dtype=x.dtype, batch_size=effort.batch_size)
         attacked = None if attack is None else _attacked(problem, correct, radii, attack)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ratlp.attacks import seeded
+from ratlp.classification import data_taken
 from ratlp.evaluation.attack import Attack
 from ratlp.evaluation.attacking import find
 from ratlp.evaluation.batches import find_batch_size, halving
@@ -63,9 +64,10 @@ def adversarial_examples(
     check_inputs(x, y, [attack])
     parts, start = [], 0
     with on_loan(model), seeded(seed, near(model, x)):
-        size = batch_size or find_batch_size(model, x)
         spaces = Spaces(model)
-        subject = Subject(spaces, x, y, clean_pass(spaces, x, y, [], size=size).correct)
+        with data_taken(x):
+            size = batch_size or find_batch_size(model, x)
+            subject = Subject(spaces, x, y, clean_pass(spaces, x, y, [], size=size).correct)
         while start < len(y):
 
             def work(size: int, start: int = start) -> Examples:

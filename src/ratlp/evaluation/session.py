@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ratlp.attacks import seeded
+from ratlp.classification import data_taken
 from ratlp.errors import InputError
 from ratlp.evaluation.batches import find_batch_size
 from ratlp.evaluation.clean import Clean, clean_pass
@@ -90,7 +91,7 @@ class Session:
         """Run the tasks on all samples that are classified rightly; x and y as `check_inputs` wants them.
 
         Raises:
-            InputError: Logits, labels or records break a rule.
+            InputError: Logits, labels or records break a rule, or the model does not take the inputs.
             LayerError: A layer cannot serve as a latent.
         """
         x = x if self.dtype is None else _in_type(x, self.dtype)
@@ -98,9 +99,10 @@ class Session:
         with on_loan(model, dtype=self.dtype), seeded(self.seed, near(model, x)):
             run = digest(model, (x, y), settings)
             done = Done(self.done, run)
-            size = self._size(model, x, done)
             spaces = Spaces(model)
-            clean = clean_pass(spaces, x, y, [task.layer for task in tasks], size=size)
+            with data_taken(x):
+                size = self._size(model, x, done)
+                clean = clean_pass(spaces, x, y, [task.layer for task in tasks], size=size)
             names, correct = [task.name for task in tasks], clean.correct.tolist()
             tally = Tally(names, correct, record=self.record, progress=self.progress)
             work = Work(tasks, run, seed=self.seed, cascade=self.cascade)
