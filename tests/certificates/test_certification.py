@@ -86,6 +86,44 @@ def test_json_of_another_layout(text, message):
         Certification.from_json(text)
 
 
+@pytest.mark.parametrize(
+    ("change", "found_there"),
+    [
+        ({"layer": 5}, "text where it holds 5"),
+        ({"eps": "0.1"}, "a list where it holds 0.1"),
+        ({"eps": []}, "a list where it holds"),
+        ({"eps": [math.nan]}, "a finite number where it holds nan"),
+        ({"eps": [-1]}, "a number >= 0 where it holds -1"),
+        ({"tolerance": "fine"}, "a finite number where it holds fine"),
+        ({"bounds": ["0", "1"]}, "a finite number where it holds 0"),
+        ({"methods": []}, "a list where it holds"),
+        ({"methods": [{"name": "a", "samples": 5, "seconds": 1, "refused": None, "radius": ["a"]}]}, "number"),
+        ({"methods": [{"name": "a", "samples": True, "seconds": 1, "refused": None, "radius": []}]}, "a whole number"),
+        ({"attack": {"name": 3, "seconds": 1, "broken_at": [None] * 5}}, "text where it holds 3"),
+        ({"samples": {"label": "abcde", "predicted": [0] * 5}}, "a list where it holds abcde"),
+        ({"samples": {"label": [0.5] * 5, "predicted": [0] * 5}}, "a whole number >= 0 where it holds 0.5"),
+    ],
+)
+def test_json_of_other_kinds(found, change, found_there):
+    with pytest.raises(InputError, match=f"a certification's JSON must hold .*{found_there}"):
+        Certification.from_dict({**found.to_dict(), **change})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"bounds": [1]}, "must be whole; found IndexError"),
+        ({"samples": 5}, "must be whole; found TypeError"),
+        ({"methods": [5]}, "must be whole; found TypeError"),
+        ({"attack": {"name": "a"}}, "must be whole; found KeyError"),
+        ({"norm": "l1"}, "norm must be 'linf' or 'l2'; found 'l1'"),
+    ],
+)
+def test_json_that_is_not_whole(found, change, message):
+    with pytest.raises(InputError, match=message):
+        Certification.from_dict({**found.to_dict(), **change})
+
+
 def test_a_certificate_that_the_attack_broke_cannot_be_reported(found):
     broken = replace(found.attack, broken_at=(0.1, *found.attack.broken_at[1:]))
     with pytest.raises(SoundnessError, match=r"at eps = 0.1 \(0\)"):

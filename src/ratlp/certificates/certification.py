@@ -14,12 +14,14 @@ import torch
 from torch import Tensor
 
 from ratlp.certificates.curve import CertifiedPoint
-from ratlp.certificates.json_radii import finite_or_inf, finite_or_none
+from ratlp.certificates.json_kinds import number, optional, radius_or_inf, size, some, text, whole
+from ratlp.certificates.json_radii import finite_or_none
 from ratlp.certificates.order import check_order
 from ratlp.errors import InputError
 from ratlp.latent.layers import INPUT
 from ratlp.optional import import_optional
 from ratlp.perturbations import Norm
+from ratlp.perturbations.norms import check_norm
 from ratlp.proportions import Accuracy
 
 if TYPE_CHECKING:
@@ -233,28 +235,26 @@ class Certification:
         """The value that `to_dict` described; what else stands there (as the command's facts) is left out.
 
         Raises:
-            InputError: The content is of another layout.
+            InputError: The content is of another layout, or a value of another kind.
         """
         if content.get("schema") != SCHEMA:
             raise InputError(f"a certification must have the schema {SCHEMA}; found {content.get('schema')!r}")
         try:
-            attack = content["attack"]
+            bounds, norm = optional(some(number))(content["bounds"]), content["norm"]
+            check_norm(norm)
             return cls(
-                layer=content["layer"],
-                norm=content["norm"],
-                bounds=None if content["bounds"] is None else tuple(content["bounds"]),
-                eps=tuple(content["eps"]),
-                tolerance=finite_or_inf(content["tolerance"]),
-                dtype=content["dtype"],
-                labels=tuple(content["samples"]["label"]),
-                predicted=tuple(content["samples"]["predicted"]),
-                methods=tuple(
-                    MethodRun(**{**run, "radius": tuple(map(finite_or_inf, run["radius"]))})
-                    for run in content["methods"]
-                ),
-                attack=attack and AttackRun(**{**attack, "broken_at": tuple(map(finite_or_inf, attack["broken_at"]))}),
+                layer=text(content["layer"]),
+                norm=norm,
+                bounds=None if bounds is None else (bounds[0], bounds[1]),
+                eps=some(size)(content["eps"]),
+                tolerance=radius_or_inf(content["tolerance"]),
+                dtype=text(content["dtype"]),
+                labels=some(whole)(content["samples"]["label"]),
+                predicted=some(whole)(content["samples"]["predicted"]),
+                methods=some(_method_run)(content["methods"]),
+                attack=optional(_attack_run)(content["attack"]),
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, IndexError) as error:
             raise InputError(f"a certification's JSON must be whole; found {type(error).__name__} ({error})") from error
 
     @classmethod
@@ -277,6 +277,20 @@ class Certification:
         points = ", ".join(f"{100 * point.certified.share:.1f} % at {point.eps:g}" for point in self.curve)
         clean = f"{100 * self.clean.share:.1f} %"
         return f"Certification({self.n} samples, {self.norm} in {where}: clean {clean}, certified {points})"
+
+
+def _method_run(entry: Mapping[str, Any]) -> MethodRun:
+    return MethodRun(
+        name=text(entry["name"]),
+        samples=whole(entry["samples"]),
+        seconds=size(entry["seconds"]),
+        refused=optional(text)(entry["refused"]),
+        radius=some(radius_or_inf)(entry["radius"]) if entry["radius"] != [] else (),
+    )
+
+
+def _attack_run(entry: Mapping[str, Any]) -> AttackRun:
+    return AttackRun(text(entry["name"]), size(entry["seconds"]), some(radius_or_inf)(entry["broken_at"]))
 
 
 def _checked(eps: float) -> float:

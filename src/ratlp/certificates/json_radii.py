@@ -12,13 +12,3 @@ def finite_or_none(radii: Iterable[float]) -> list[float | None]:
         [0.5, None]
     """
     return [radius if math.isfinite(radius) else None for radius in radii]
-
-
-def finite_or_inf(radius: float | None) -> float:
-    """The radius back, with inf for None.
-
-    Example:
-        >>> finite_or_inf(0.5), finite_or_inf(None)
-        (0.5, inf)
-    """
-    return math.inf if radius is None else radius
