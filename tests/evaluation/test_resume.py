@@ -1,5 +1,7 @@
 """An evaluation that is cut off and goes on gives what one gives that was not."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from utils.attacks import few_attacks
@@ -96,6 +98,16 @@ def test_records_of_another_run_are_refused(mlp, samples, change):
     given[change] = other[change]
     with pytest.raises(InputError, match="records must be of this run"):
         evaluate(**given, done=records)
+
+
+@pytest.mark.parametrize("values", [(), (1,), (0,) * 9])
+def test_records_without_a_value_for_each_sample_are_refused(mlp, samples, values):
+    model = mlp(4)
+    x, y = samples(model)
+    records, attacks = [], few_attacks(LInf(0.1))
+    evaluate(model, x, y, attacks, record=records.append, batch_size=8)
+    with pytest.raises(InputError, match=f"a value for each of its samples, 0 to 7; found {len(values)}"):
+        evaluate(model, x, y, attacks, done=[replace(records[0], values=values)])
 
 
 def test_a_budget_of_each_feature_marks_the_run_too(mlp, samples):

@@ -73,7 +73,7 @@ class Done:
         run: The digest of the run.
 
     Raises:
-        InputError: A record is of another run.
+        InputError: A record is of another run, or has not a value for each of its samples.
     """
 
     def __init__(self, records: Iterable[Record], run: str) -> None:
@@ -85,6 +85,11 @@ class Done:
                 raise InputError(
                     f"records must be of this run, {run}, with its model, data, attacks and seed; found run "
                     f"{record.run}: remove them to begin anew"
+                )
+            if len(record.values) != record.stop - record.start:
+                raise InputError(
+                    f"a record must have a value for each of its samples, {record.start} to {record.stop - 1}; found "
+                    f"{len(record.values)}: remove it, and its samples are run anew"
                 )
             self._found[record.start, record.stop, record.task] = record
             # Where memory ran out a shorter batch was begun at the same sample, and the longer one left.
