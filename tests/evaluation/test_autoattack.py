@@ -58,10 +58,12 @@ def test_a_part_of_its_attacks(images):
     assert calls[part] > calls[one] > 0
 
 
-@pytest.mark.parametrize("wrong", [["fgsm"], [], "apgd-ce", ["apgd-ce", "apgd-dlr"]])
+@pytest.mark.parametrize(
+    "wrong", [["fgsm"], [], "apgd-ce", ["apgd-ce", "apgd-dlr"], 5, (["square"],), {"square"}, ("square", "square")]
+)
 def test_attacks_that_its_version_has_not(wrong):
     pytest.importorskip("pyautoattack")
-    with pytest.raises(InputError, match="attacks must be a sequence of apgd-ce, apgd-t, fab-t, square; found"):
+    with pytest.raises(InputError, match=r"attacks must be a sequence of apgd-ce, .*, square, each once; found"):
         AutoAttack(attacks=wrong)
 
 

@@ -65,10 +65,11 @@ class AutoAttack(Maximiser):
         if version not in _ATTACKS:
             raise InputError(f"version must be 'standard', 'plus' or 'rand'; found {version!r}")
         known = _ATTACKS[version]
-        if attacks is not None and (isinstance(attacks, str) or not attacks or not set(attacks) <= set(known)):
-            raise InputError(f"attacks must be a sequence of {', '.join(known)}; found {attacks!r}")
+        names = known if attacks is None else tuple(attacks) if isinstance(attacks, tuple | list) else ()
+        if not names or not all(name in known and names.count(name) == 1 for name in names):
+            raise InputError(f"attacks must be a sequence of {', '.join(known)}, each once; found {attacks!r}")
         self.version = version
-        self.attacks = known if attacks is None else tuple(attacks)
+        self.attacks = names
         self.seed = seed
         self._code = import_optional("pyautoattack.autoattack", package="pyautoattack", extra="autoattack")
 
