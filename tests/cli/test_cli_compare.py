@@ -83,6 +83,7 @@ def test_killed_and_run_again_by_the_recorded_command_it_gives_the_same_bytes(he
     [
         (["one.safetensors"], "two models or more, each once; found one.safetensors"),
         (["one.safetensors", "one.safetensors"], "two models or more, each once"),
+        (["one.safetensors", "./one.safetensors"], "found one.safetensors, ./one.safetensors"),
         (["one.safetensors", "three.safetensors"], "three.safetensors"),
         (["one.safetensors", "two.safetensors", "--weights", "one.safetensors"], "weights must be given for each"),
         (["one.safetensors", "two.safetensors", "--layer", "encodr"], "'encoder'"),

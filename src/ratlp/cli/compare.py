@@ -64,7 +64,9 @@ def _subjects(
     models: Sequence[str], weights: Sequence[Path], source: Source, *, seed: int, samples: int
 ) -> dict[str, Subject]:
     """The models by short names, or as they were given where two short names are the same."""
-    if len(set(models)) < 2 or len(set(models)) < len(models):
+    # One file has many paths
+    different = {str(Path(model).resolve()) if model.endswith(".safetensors") else model for model in models}
+    if len(different) < 2 or len(different) < len(models):
         raise InputError(f"a comparison needs two models or more, each once; found {', '.join(models)}")
     factories = [model for model in models if not model.endswith(".safetensors")]
     if len(weights) not in (0, len(factories)):
