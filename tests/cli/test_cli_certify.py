@@ -112,6 +112,15 @@ def test_l2_and_a_layer(digits, tmp_path):
     assert (content["norm"], content["layer"]) == ("l2", "features.6")
 
 
+def test_the_radius_0_alone_has_no_figure(digits, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(digits, "--data", "digits", "--eps", 0, "--samples", 20, "--method", "interval", "--out", out) == 0
+    assert [path.name for path in out.iterdir()] == ["results.json"]
+    (point,) = json.loads((out / "results.json").read_bytes())["curve"]
+    assert point["eps"] == 0
+    assert f"open {out / 'results.json'}" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -74,9 +74,10 @@ def certify_command(
         )
     settings = {"methods": methods and list(methods), "seed": seed, "batch_size": batch_size}
     facts = {"command": command, "model": subject.origin, **common_facts(source, seed, settings)}
-    folder.publish(certification_files(found, facts))
+    files = certification_files(found, facts)
+    folder.publish(files)
     _show(found)
-    typer.echo(f"\nWritten to {folder.path}: open {folder.path / 'certified.png'}")
+    typer.echo(f"\nWritten to {folder.path}: open {folder.path / min(files)}")  # the figure, where there is one
 
 
 def _show(found: Certification) -> None:

@@ -17,10 +17,9 @@ def certification_files(certification: Certification, facts: Mapping[str, Any]) 
         facts: What else `results.json` is to hold, as the command and the data.
 
     Returns:
-        `results.json`, `certified.png` and `certified.svg`.
+        `results.json`; where a radius above 0 was asked for also `certified.png` and `certified.svg`.
 
     Raises:
-        InputError: No radius above 0 was asked for.
         MissingExtraError: matplotlib is not installed.
 
     Example:
@@ -28,8 +27,10 @@ def certification_files(certification: Certification, facts: Mapping[str, Any]) 
         >>> sorted(certification_files(found, {"command": "ratlp certify net.safetensors"}))
         ['certified.png', 'certified.svg', 'results.json']
     """
-    figure = certified_figure(certification)
-    files = {"certified.png": figure_png(figure), "certified.svg": figure_svg(figure)}
+    files = {}
+    if max(certification.eps) > 0:
+        figure = certified_figure(certification)
+        files = {"certified.png": figure_png(figure), "certified.svg": figure_svg(figure)}
     content = certification.to_dict()
     samples = content.pop("samples")  # long, so last
     content |= {**facts, "files": sorted([*files, "results.json"]), "samples": samples}
