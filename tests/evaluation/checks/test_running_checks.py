@@ -117,6 +117,9 @@ class Guess(Maximiser):
     def __call__(self, problem):
         return problem.random()
 
+    def __repr__(self):
+        return "Guess()"
+
 
 @pytest.mark.parametrize("blind", [Guess(), Square(queries=2), Noise(draws=2), Targeted(Square(queries=2))], ids=repr)
 def test_what_sees_losses_alone_is_no_white_box(blind):
