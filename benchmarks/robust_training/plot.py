@@ -50,7 +50,7 @@ def _panel(axis, rows: Sequence[Row], column: str) -> None:
     for row in rows:
         groups.setdefault((row.method, row.layer), []).append(row)
     named = set()
-    for (method, layer), group in groups.items():
+    for (method, _), group in groups.items():
         colour, marker = STYLES[method]
         values = [getattr(row, column) for row in group]
         cost = mean(row.time_ratio for row in group)
@@ -58,10 +58,18 @@ def _panel(axis, rows: Sequence[Row], column: str) -> None:
         label = None if method in named else method
         axis.errorbar(cost, mean(values), yerr=spread, fmt=marker, color=colour, markersize=9, capsize=3, label=label)
         named.add(method)
-        if method == "propagated":
-            axis.annotate(layer, (cost, mean(values)), xytext=(7, 5), textcoords="offset points", fontsize=8)
+    _name_layers(axis, {layer: group for (method, layer), group in groups.items() if method == "propagated"}, column)
     axis.set_xscale("log")
     axis.set_xticks([1, 2, 3, 5, 10], labels=["1", "2", "3", "5", "10"])
     axis.minorticks_off()
     axis.set_ylim(-3, 100)
     axis.grid(alpha=0.3)
+
+
+def _name_layers(axis, groups: dict[str, Sequence[Row]], column: str) -> None:
+    """Beside the markers, from the highest downwards, so that no name lies on another."""
+    heights = {layer: mean(getattr(row, column) for row in group) for layer, group in groups.items()}
+    for rank, layer in enumerate(sorted(heights, key=heights.__getitem__, reverse=True)):
+        cost = mean(row.time_ratio for row in groups[layer])
+        place = (8, 8 - 11 * rank)
+        axis.annotate(layer, (cost, heights[layer]), xytext=place, textcoords="offset points", fontsize=8)
