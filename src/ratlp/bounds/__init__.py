@@ -11,6 +11,7 @@ Interval(lower=tensor([0.]), upper=tensor([2.]))
 """
 
 from ratlp.bounds.interval import Interval, interval_between, interval_rule, margin_lower_bounds, worst_logits
+from ratlp.bounds.interval_init import interval_init_
 from ratlp.bounds.linear import L2Ball, SlopeAscent, linear_bounds, linear_margins, linear_rule
 from ratlp.bounds.linear_head import exact_maximum, linf_norm, pair_norms, pairwise_norm, worst_margins
 from ratlp.bounds.lipschitz import LipschitzParts, lipschitz_bound, lipschitz_parts, lipschitz_rule
@@ -25,6 +26,7 @@ __all__ = [
     "SlopeAscent",
     "exact_maximum",
     "interval_between",
+    "interval_init_",
     "interval_rule",
     "linear_bounds",
     "linear_margins",
