@@ -11,22 +11,23 @@
     python benchmarks/bounds.py --out benchmarks/results/bounds
 
 Writes `results.json` and `table.md`. Weights and data are random; freed memory is kept at hand between the runs, as
-allocators for GPUs do (see `step_cost/heap.py`).
+allocators for GPUs do (see `shared/heap.py`).
 """
 
 import argparse
-import json
-import platform
+import sys
 import time
 import warnings
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 import torch
-from step_cost.heap import keep_heap
+from shared.arguments import positive
+from shared.files import as_json, write_whole
+from shared.heap import keep_heap
+from shared.origin import origin
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -185,9 +186,9 @@ def table(rows: list[dict[str, object]]) -> str:
 def main() -> None:
     """Measure, print, and write `results.json` and `table.md`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--rounds", type=positive, default=50)
     parser.add_argument("--at-most", type=float, default=60, metavar="S", help="seconds for each pair")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=positive, default=1)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -198,19 +199,13 @@ def main() -> None:
         pair = make()
         rows.append(row(name, measure(pair, options.rounds, options.at_most), pair.target))
     print(table(rows), end="")
-    options.out.mkdir(parents=True, exist_ok=True)
-    content = {
-        "command": f"python benchmarks/bounds.py --rounds {options.rounds} --at-most {options.at_most:g} "
-        f"--threads {options.threads}",
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("torch", "bound-propagation")},
-        "machine": platform.processor() or platform.machine(),
+    content = origin("bounds.py", sys.argv[1:], ("torch", "bound-propagation")) | {
         "heap": heap,
         "eps": EPS,
         "results": rows,
     }
-    (options.out / "results.json").write_text(json.dumps(content, indent=2) + "\n")
-    (options.out / "table.md").write_text(table(rows))
+    write_whole(options.out / "results.json", as_json(content))
+    write_whole(options.out / "table.md", table(rows).encode())
 
 
 if __name__ == "__main__":

@@ -8,13 +8,15 @@ which is what a user would write.
 """
 
 import argparse
-import json
-import platform
+import sys
 import time
 from pathlib import Path
 from statistics import median
 
 import torch
+from shared.arguments import positive
+from shared.files import as_json, write_whole
+from shared.origin import origin
 from torch.nn.functional import cross_entropy
 
 from ratlp.data import Moons
@@ -75,7 +77,7 @@ def measure(rounds: int) -> dict[str, list[float]]:
 def main() -> None:
     """Measure, print, and write `results.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=positive, default=7)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     rates = measure(options.rounds)
@@ -88,16 +90,12 @@ def main() -> None:
             f"{median(r):6.1f} ({min(r):.1f} - {max(r):.1f})"
         )
     print("\n".join(lines))
-    options.out.mkdir(parents=True, exist_ok=True)
-    content = {
-        "command": f"python benchmarks/seed_throughput.py --rounds {options.rounds}",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "threads": torch.get_num_threads(),
+    content = origin("seed_throughput.py", sys.argv[1:], ("torch",)) | {
         "nets_per_second": rates,
         "stacked_over": ratios,
     }
-    (options.out / "results.json").write_text(json.dumps(content, indent=2) + "\n")
-    (options.out / "table.txt").write_text("\n".join(lines) + "\n")
+    write_whole(options.out / "results.json", as_json(content))
+    write_whole(options.out / "table.txt", ("\n".join(lines) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ of a standard step, g timed alone on a detached latent, in the same rounds.
     python benchmarks/step_cost.py --models mlp,cnn,vit,bert --out benchmarks/results/step_cost
 
 On the CPU, freed memory is kept at hand between the steps, as allocators for GPUs do; `--heap system` leaves
-it to the C library, whose page faults are then part of the times (see `step_cost/heap.py`).
+it to the C library, whose page faults are then part of the times (see `shared/heap.py`).
 
 Writes `results.json` (a list of {"model", "depth", "variant", "ratio", "limit", ...}), `meta.json`,
 `table.txt` and `step_cost.png`/`.svg`. `step_cost/variants.py` says what each variant does. The models are

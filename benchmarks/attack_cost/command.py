@@ -1,14 +1,9 @@
 """The command line of `benchmarks/attacks.py`."""
 
 import argparse
-import json
-import platform
-import shlex
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +15,11 @@ from attack_cost.plot import plot
 from attack_cost.results import table
 from attack_cost.strength import strengths
 from attack_cost.timing import BATCH, pgd_times
-from step_cost.heap import keep_heap
+from shared.arguments import CLOCKS, positive
+from shared.files import as_json, write_whole
+from shared.heap import keep_heap
+from shared.origin import origin
 
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 PEERS = ("foolbox", "adversarial-robustness-toolbox", "torchattacks", "pyautoattack")
 
 
@@ -30,7 +27,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Attack, time, print the table, write the files."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser().parse_args(given)
-    options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
     kept = keep_heap()
     settings = Settings(EPS, options.steps, options.restarts)
@@ -48,13 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(text, end="")
     results = {"accuracy": found, "time": times, "latent": latents}
     contents = {
-        "results.json": _json({kind: [asdict(row) for row in rows] for kind, rows in results.items()}),
-        "meta.json": _json(_meta(given, options) | {"heap": "kept" if kept else "as the system has it"}),
+        "results.json": as_json({kind: [asdict(row) for row in rows] for kind, rows in results.items()}),
+        "meta.json": as_json(_meta(given, options) | {"heap": "kept" if kept else "as the system has it"}),
         "table.txt": text.encode(),
         **plot(found, times, latents),
     }
     for name, content in contents.items():
-        (options.out / name).write_bytes(content)
+        write_whole(options.out / name, content)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,23 +64,17 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", default="digits", help="images for the CNN: digits, or a folder of IDX files")
     add("--mlp", type=Path, metavar="FILE", help="weights of the MLP on digits by ratlp.save; else it is trained")
     add("--cnn", type=Path, metavar="FILE", help="weights of the CNN, likewise")
-    add("--train-steps", type=_positive, default=400, help="of training, on 128 images each")
-    add("--samples", type=_positive, default=1000, help="of the test part that are attacked, at most")
-    add("--steps", type=_positive, default=40, help="of PGD and APGD, for each restart")
-    add("--restarts", type=_positive, default=5, help="of PGD and APGD")
-    add("--timed-restarts", type=_positive, default=2, help="of PGD, where its time is taken")
-    add("--rounds", type=_positive, default=15, help="timed rounds, each with every package once")
+    add("--train-steps", type=positive, default=400, help="of training, on 128 images each")
+    add("--samples", type=positive, default=1000, help="of the test part that are attacked, at most")
+    add("--steps", type=positive, default=40, help="of PGD and APGD, for each restart")
+    add("--restarts", type=positive, default=5, help="of PGD and APGD")
+    add("--timed-restarts", type=positive, default=2, help="of PGD, where its time is taken")
+    add("--rounds", type=positive, default=15, help="timed rounds, each with every package once")
     add("--at-most", type=float, default=60, metavar="S", help="seconds for the rounds of one net")
     add("--clock", choices=tuple(CLOCKS), default="wall", help="cpu: this process's own time")
-    add("--threads", type=_positive, default=1, help="torch's threads")
+    add("--threads", type=positive, default=1, help="torch's threads")
     add("--tiny", action="store_true", help="tiny latents and no worst case, to try the command")
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number >= 1; found {text!r}")
-    return int(text)
 
 
 def _targets(options: argparse.Namespace) -> list[Target]:
@@ -100,8 +90,7 @@ def _targets(options: argparse.Namespace) -> list[Target]:
 
 
 def _meta(given: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
-    return {
-        "command": shlex.join(["python", "benchmarks/attacks.py", *given]),
+    return origin("attacks.py", given, ("torch", *PEERS)) | {
         "eps": EPS,
         "steps": options.steps,
         "restarts": options.restarts,
@@ -110,20 +99,5 @@ def _meta(given: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
         "batch": BATCH,
         "latent_steps": STEPS,
         "spread": "quartiles over the rounds",
-        "versions": {"python": platform.python_version(), "torch": version("torch")}
-        | {name: _version(name) for name in PEERS},
-        "device": f"cpu ({platform.machine()})",
-        "threads": torch.get_num_threads(),
         "clock": options.clock,
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _json(content: Any) -> bytes:
-    return (json.dumps(content, indent=2) + "\n").encode()

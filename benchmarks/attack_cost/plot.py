@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from attack_cost.results import LATENT_RATIO
 from attack_cost.strength import CLEAN, Strength
 from attack_cost.timing import Timing
+from shared.drawing import pictures
 
 from ratlp.report.figures.style import (
     BLACK,
@@ -15,11 +16,8 @@ from ratlp.report.figures.style import (
     ORANGE,
     PURPLE,
     VERMILLION,
-    figure_png,
-    figure_svg,
     look,
     new_figure,
-    settle,
 )
 
 if TYPE_CHECKING:
@@ -51,8 +49,7 @@ def plot(strengths: Sequence[Strength], times: Sequence[Timing], latents: Sequen
         left.set_title("PGD, ratlp's time over each peer's")
         _ratios(right, latents, target=LATENT_RATIO)
         right.set_title("Latent PGD at 75 % depth, likewise")
-        settle(figure)
-        return {"attacks.png": figure_png(figure), "attacks.svg": figure_svg(figure)}
+        return pictures("attacks", figure)
 
 
 def _accuracies(axes: "Axes", rows: Sequence[Strength]) -> None:

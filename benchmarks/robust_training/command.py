@@ -2,12 +2,9 @@
 
 import argparse
 import importlib.util
-import platform
-import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +19,9 @@ from robust_training.results import Row, Trial, table
 from robust_training.stages import Plan, name_of, trainings
 from robust_training.timing import time_ratios
 from robust_training.training import BATCH, DECAY_FROM, LR
+from shared.arguments import positive, some_of
+from shared.heap import keep_heap
+from shared.origin import origin
 
 import ratlp
 from ratlp.errors import RatlpError
@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(given)
     _check_packages(parser)
     torch.set_num_threads(options.threads)
+    kept = keep_heap()
     folder = Folder(options.out)
     try:
         data = load(options.data)
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(text)
     folder.write("results.json", [row.to_dict() for row in rows])
     folder.write("settings.json", [asdict(trial) for trial in trials])
-    folder.write("meta.json", _meta(given, options, epochs))
+    folder.write("meta.json", _meta(given, options, epochs) | {"heap": "kept" if kept else "as the system has it"})
     folder.write_bytes("table.txt", text.encode())
     for name, content in plot(rows, data=data.name).items():
         folder.write_bytes(name, content)
@@ -115,33 +116,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--data", default="digits", help="digits, or a folder of IDX files (MNIST, Fashion-MNIST)")
-    add("--methods", type=_one_of(METHODS), default=",".join(METHODS), metavar="NAMES", help="with commas between")
-    add("--nets", type=_one_of(NETS), default="small", metavar="NAMES", help="small, wide, or small,wide")
-    add("--epochs", type=_positive, help="of every training; 10 with 10,000 images or more, else 100", default=None)
-    add("--seeds", type=_positive, default=3, help="of the settings that validation chooses")
+    add("--methods", type=some_of(METHODS), default=",".join(METHODS), metavar="NAMES", help="with commas between")
+    add("--nets", type=some_of(NETS), default="small", metavar="NAMES", help="small, wide, or small,wide")
+    add("--epochs", type=positive, help="of every training; 10 with 10,000 images or more, else 100", default=None)
+    add("--seeds", type=positive, default=3, help="of the settings that validation chooses")
     add("--tune", action=argparse.BooleanOptionalAction, default=True, help="try every setting with the first seed")
-    add("--attack-samples", type=_positive, default=1000, metavar="N", help="test images under attack, the first N")
-    add("--rounds", type=_positive, default=11, help="of the timing")
-    add("--threads", type=_positive, default=torch.get_num_threads(), help="torch's")
+    add("--attack-samples", type=positive, default=1000, metavar="N", help="test images under attack, the first N")
+    add("--rounds", type=positive, default=11, help="of the timing")
+    add("--threads", type=positive, default=torch.get_num_threads(), help="torch's")
     add("--out", type=Path, required=True, default=argparse.SUPPRESS, help="folder for results and nets; goes on there")
     return parser
-
-
-def _one_of(known: dict[str, Any]) -> Callable[[str], list[str]]:
-    def names(text: str) -> list[str]:
-        found = list(dict.fromkeys(name.strip() for name in text.split(",")))
-        unknown = [name for name in found if name not in known]
-        if unknown:
-            raise argparse.ArgumentTypeError(f"must be of {', '.join(known)}; found {', '.join(map(repr, unknown))}")
-        return found
-
-    return names
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number >= 1; found {text!r}")
-    return int(text)
 
 
 def _check_packages(parser: argparse.ArgumentParser) -> None:
@@ -151,8 +135,7 @@ def _check_packages(parser: argparse.ArgumentParser) -> None:
 
 
 def _meta(given: Sequence[str], options: argparse.Namespace, epochs: int) -> dict[str, Any]:
-    return {
-        "command": shlex.join(["python", "benchmarks/fashion_mnist.py", *given]),
+    return origin("fashion_mnist.py", given, ("torch", "ratlp", "pyautoattack")) | {
         "eps": EPS,
         "epochs": epochs,
         "batch": BATCH,
@@ -161,11 +144,7 @@ def _meta(given: Sequence[str], options: argparse.Namespace, epochs: int) -> dic
         "stopping": "the epoch of the second half with the best mean of clean and attacked validation accuracy",
         "attacks": f"PGD, {PGD_STEPS} steps, {PGD_RESTARTS} restarts; AutoAttack's APGD-CE and APGD-T, 100 steps",
         "attack_samples": options.attack_samples,
-        "threads": torch.get_num_threads(),
         "timing_rounds": options.rounds,
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("torch", "ratlp", "pyautoattack")},
-        "device": f"cpu ({platform.machine()})",
     }
 
 

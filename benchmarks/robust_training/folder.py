@@ -1,10 +1,10 @@
 """The folder of a benchmark: every finished piece of work is a file, so that a run that was stopped goes on."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from shared.files import as_json, write_whole
 from torch import nn
 
 import ratlp
@@ -19,8 +19,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        for part in ("models", "runs", "rows"):
-            (path / part).mkdir(parents=True, exist_ok=True)
+        (path / "models").mkdir(parents=True, exist_ok=True)
 
     def claim(self, identity: dict[str, Any]) -> None:
         """Keep work of different kinds apart.
@@ -52,11 +51,8 @@ class Folder:
 
     def write(self, name: str, content: Any) -> None:
         """As JSON."""
-        self.write_bytes(name, (json.dumps(content, indent=2) + "\n").encode())
+        self.write_bytes(name, as_json(content))
 
     def write_bytes(self, name: str, content: bytes) -> None:
         """The whole file or none of it."""
-        path = self._path / name
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_bytes(content)
-        os.replace(partial, path)
+        write_whole(self._path / name, content)

@@ -2,29 +2,26 @@
 
 import argparse
 import importlib.util
-import json
-import os
-import platform
-import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from shared.arguments import CLOCKS, positive, some_of
+from shared.files import as_json, write_whole
+from shared.heap import keep_heap
+from shared.origin import origin
 
-from step_cost.heap import keep_heap
 from step_cost.measuring import Bench
 from step_cost.models import SIZES, TINY, Sizes, build
 from step_cost.plot import plot
 from step_cost.results import rows, shares, speedups, table
 from step_cost.variants import EPS
 
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 MEMORY = {
     "cpu": "peak of the running sum of torch's allocations in one step; libraries' scratch space not seen",
     "cuda": "torch.cuda.max_memory_allocated in one step, less what was allocated before",
@@ -37,7 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(given)
     sizes = _checked(parser, options)
-    options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
     kept = options.heap == "keep" and options.device == "cpu" and keep_heap()
     started = time.perf_counter()
@@ -59,13 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "whole_over_replay": faster,
     }
     contents = {
-        "results.json": _json([row.to_dict() for row in found]),
-        "meta.json": _json(meta),
+        "results.json": as_json([row.to_dict() for row in found]),
+        "meta.json": as_json(meta),
         "table.txt": text.encode(),
         **plot(found),
     }
     for name, content in contents.items():
-        _write(options.out / name, content)
+        write_whole(options.out / name, content)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add(
         "--models",
-        type=_names,
+        type=some_of(SIZES),
         default=",".join(SIZES),
         metavar="NAMES",
         help="with commas between them",
@@ -90,10 +86,10 @@ def _parser() -> argparse.ArgumentParser:
         default=argparse.SUPPRESS,
         help="folder for the results; made where it is missing",
     )
-    add("--rounds", type=_positive, default=12, help="timed rounds, each with every one-step variant once")
+    add("--rounds", type=positive, default=12, help="timed rounds, each with every one-step variant once")
     add(
         "--pgd-every",
-        type=_positive,
+        type=positive,
         default=3,
         metavar="N",
         help="time PGD in every N-th round only",
@@ -105,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         help="32, or cnn=64,bert=8; else the models' own",
     )
     add("--device", choices=("cpu", "cuda"), default="cpu", help="where to run")
-    add("--threads", type=_positive, default=torch.get_num_threads(), help="torch's threads on the CPU")
+    add("--threads", type=positive, default=torch.get_num_threads(), help="torch's threads on the CPU")
     add(
         "--clock",
         choices=tuple(CLOCKS),
@@ -115,20 +111,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--heap", choices=("keep", "system"), default="keep", help="keep: freed memory stays at hand (glibc)")
     add("--tiny", action="store_true", help="tiny models, to try the command; their times mean nothing")
     return parser
-
-
-def _names(text: str) -> list[str]:
-    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
-    unknown = [name for name in names if name not in SIZES]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"models are {', '.join(SIZES)}; found {', '.join(map(repr, unknown))}")
-    return names
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number >= 1; found {text!r}")
-    return int(text)
 
 
 def _checked(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Sizes]:
@@ -154,14 +136,10 @@ def _checked(parser: argparse.ArgumentParser, options: argparse.Namespace) -> di
 
 def _meta(given: Sequence[str], options: argparse.Namespace, sizes: dict[str, Sizes]) -> dict[str, Any]:
     packages = ["torch", *(["transformers"] if {"vit", "bert"} & sizes.keys() else [])]
-    return {
-        "command": shlex.join(["python", "benchmarks/step_cost.py", *given]),
+    return origin("step_cost.py", given, packages, device=options.device) | {
         "step": "forward and backward; gradients cleared outside the clock; no optimiser",
         "spread": "quartiles over the rounds",
         "memory": MEMORY[options.device],
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
-        "device": torch.cuda.get_device_name() if options.device == "cuda" else f"cpu ({platform.machine()})",
-        "threads": torch.get_num_threads(),
         "clock": options.clock,
         "rounds": options.rounds,
         "pgd_every": options.pgd_every,
@@ -182,17 +160,3 @@ def _progress(name: str, total: int) -> Iterator[Callable[[], None]]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(name, total=total)
         yield lambda: bar.advance(task)
-
-
-def _json(content: Any) -> bytes:
-    return (json.dumps(content, indent=2) + "\n").encode()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """The whole file or none of it."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from shared.drawing import pictures
+
 from ratlp.report.figures.style import (
     BLACK,
     BLUE,
@@ -12,11 +14,8 @@ from ratlp.report.figures.style import (
     PURPLE,
     SKY_BLUE,
     VERMILLION,
-    figure_png,
-    figure_svg,
     look,
     new_figure,
-    settle,
 )
 from step_cost.results import Row
 from step_cost.subject import DEPTHS
@@ -68,8 +67,7 @@ def plot(rows: Sequence[Row]) -> dict[str, bytes]:
             axes[line, 0].set_ylim(bottom=0)  # shared, and set when all is drawn
             axes[line, 0].set_ylabel(f"time / standard step\n({kind})")
         _legends(figure, axes)
-        settle(figure)
-        return {"step_cost.png": figure_png(figure), "step_cost.svg": figure_svg(figure)}
+        return pictures("step_cost", figure)
 
 
 def _panel(axes: "Axes", rows: Sequence[Row], looks: dict[str, Look], limit_of: str) -> None:
