@@ -14,11 +14,11 @@ from robust_training.evaluating import PGD_RESTARTS, PGD_STEPS, evaluated
 from robust_training.folder import Folder
 from robust_training.nets import NETS
 from robust_training.plot import plot
-from robust_training.recipes import EPS, METHODS, Recipe
+from robust_training.recipes import EPS, HIGH_LR, LR, METHODS, Recipe
 from robust_training.results import Row, Trial, table
 from robust_training.stages import Plan, name_of, trainings
 from robust_training.timing import time_ratios
-from robust_training.training import BATCH, DECAY_FROM, LR
+from robust_training.training import BATCH, DECAY_FROM
 from shared.arguments import positive, some_of
 from shared.heap import keep_heap
 from shared.origin import origin
@@ -135,11 +135,12 @@ def _check_packages(parser: argparse.ArgumentParser) -> None:
 
 
 def _meta(given: Sequence[str], options: argparse.Namespace, epochs: int) -> dict[str, Any]:
+    rates = f"{LR:g}, or {HIGH_LR:g} where a setting says so"
     return origin("fashion_mnist.py", given, ("torch", "ratlp", "pyautoattack")) | {
         "eps": EPS,
         "epochs": epochs,
         "batch": BATCH,
-        "optimiser": f"Adam, learning rate {LR}, falling linearly to 0 from {DECAY_FROM:.0%} of the steps",
+        "optimiser": f"Adam, learning rate {rates}, falling linearly to 0 from {DECAY_FROM:.0%} of the steps",
         "ramp": "eps rises linearly over the first half of the steps, but where a setting says 'no ramp'",
         "stopping": "the epoch of the second half with the best mean of clean and attacked validation accuracy",
         "attacks": f"PGD, {PGD_STEPS} steps, {PGD_RESTARTS} restarts; AutoAttack's APGD-CE and APGD-T, 100 steps",

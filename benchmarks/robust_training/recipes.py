@@ -1,7 +1,7 @@
 """How each method trains: the objective, with every setting that is tried for it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from ratlp import RATLP
 from ratlp.attacks import FGSM, PGD
-from ratlp.bounds import IntervalBound
+from ratlp.bounds import IntervalBound, interval_init_
 from ratlp.losses import TRADES, AdversarialOnly, CrossEntropy
 from ratlp.objective import LinearRamp, Schedule
 from ratlp.perturbations import LInf, Propagated, rms_per_sample
@@ -17,6 +17,8 @@ from ratlp.perturbations import LInf, Propagated, rms_per_sample
 EPS = 0.1
 """The input budget, L-inf, on pixels in [0, 1]."""
 PIXELS = (0.0, 1.0)
+LR, HIGH_LR = 1e-3, 4e-3
+"""Adam's learning rates: the usual one, and the one tried besides for each method."""
 
 Make = Callable[[nn.Module], nn.Module]
 """Builds the objective: it is called with a batch and gives what has a `.loss`."""
@@ -51,6 +53,7 @@ class Recipe:
         make: Builds the objective.
         ramp: Whether eps rises linearly over the first half of the training.
         cost: What makes its steps cost other than those of the method's other settings, in words.
+        lr: Adam's learning rate.
     """
 
     method: str
@@ -59,6 +62,7 @@ class Recipe:
     make: Make = field(repr=False)
     ramp: bool = True
     cost: str = ""
+    lr: float = LR
 
     @property
     def timed_as(self) -> str:
@@ -87,25 +91,24 @@ def recipes(method: str, layers: tuple[str, ...]) -> list[Recipe]:
 
 
 def _standard(layers: tuple[str, ...]) -> list[Recipe]:
-    return [Recipe("standard", "", "", Standard, ramp=False)]
+    recipe = Recipe("standard", "", "", Standard, ramp=False)
+    return [recipe, _at_high_lr(recipe)]
 
 
 def _ratlp(layers: tuple[str, ...]) -> list[Recipe]:
-    return [
-        Recipe("ratlp", layers[-1], "eps 0.1", lambda m: RATLP(m, layer=layers[-1], eps=0.1), ramp=False),
-        Recipe("ratlp", layers[-1], "eps 1", lambda m: RATLP(m, layer=layers[-1], eps=1.0), ramp=False),
-    ]
+    def recipe(eps: float) -> Recipe:
+        return Recipe("ratlp", layers[-1], f"eps {eps:g}", lambda m: RATLP(m, layer=layers[-1], eps=eps), ramp=False)
+
+    return [recipe(0.1), recipe(1.0), _at_high_lr(recipe(1.0))]
 
 
 def _relative(layers: tuple[str, ...]) -> list[Recipe]:
-    def make(layer: str, eps: float) -> Make:
-        return lambda m: RATLP(m, layer=layer, perturbation=LInf(eps, relative_to=rms_per_sample))
+    def recipe(layer: str, eps: float) -> Recipe:
+        budget = LInf(eps, relative_to=rms_per_sample)
+        return Recipe("relative", layer, f"eps {eps:g}", lambda m: RATLP(m, layer=layer, perturbation=budget))
 
-    return [
-        Recipe("relative", layer, f"eps {eps:g}", make(layer, eps))
-        for layer in (layers[0], layers[-1])
-        for eps in (0.2, 0.5)
-    ]
+    found = [[recipe(layer, 0.2), recipe(layer, 0.5)] for layer in (layers[0], layers[-1])]
+    return [one for tried in found for one in (*tried, _at_high_lr(tried[-1]))]
 
 
 def _input(loss: type[CrossEntropy] | type[TRADES], maximiser: PGD | FGSM, weight: float = 1.0) -> Make:
@@ -130,6 +133,7 @@ def _fgsm_rs(layers: tuple[str, ...]) -> list[Recipe]:
         recipe("step 1.25, no ramp", AdversarialOnly, ramp=False),
         recipe("step 1", AdversarialOnly, 1.0),
         recipe("clean term", CrossEntropy),
+        _at_high_lr(recipe("step 1", AdversarialOnly, 1.0)),
     ]
 
 
@@ -139,33 +143,36 @@ def _pgd_7(layers: tuple[str, ...]) -> list[Recipe]:
     def recipe(setting: str, make: Make, *, ramp: bool = True, cost: str = "") -> Recipe:
         return Recipe("pgd-7", "input", setting, make, ramp, cost)
 
+    no_ramp = recipe("step 0.25, no ramp", _input(AdversarialOnly, _steps(7, 0.25)), ramp=False)
     return [
         recipe("step 0.25", _input(AdversarialOnly, _steps(7, 0.25))),
-        recipe("step 0.25, no ramp", _input(AdversarialOnly, _steps(7, 0.25)), ramp=False),
+        no_ramp,
         recipe("step 0.36, no ramp", _input(AdversarialOnly, _steps(7, 2.5 / 7)), ramp=False),
         recipe("clean term", _input(CrossEntropy, _steps(7, 0.25)), cost="clean term"),
         recipe("10 steps, no ramp", _input(AdversarialOnly, _steps(10, 0.25)), ramp=False, cost="10 steps"),
+        _at_high_lr(no_ramp),
     ]
 
 
 def _trades(layers: tuple[str, ...]) -> list[Recipe]:
     """Zhang et al., arXiv 1901.08573, with beta as the weight."""
+    no_ramp = Recipe("trades", "input", "beta 6, no ramp", _input(TRADES, _steps(7, 0.25), 6.0), ramp=False)
     return [
         Recipe("trades", "input", "beta 6", _input(TRADES, _steps(7, 0.25), 6.0)),
-        Recipe("trades", "input", "beta 6, no ramp", _input(TRADES, _steps(7, 0.25), 6.0), ramp=False),
+        no_ramp,
         Recipe("trades", "input", "beta 3", _input(TRADES, _steps(7, 0.25), 3.0)),
+        _at_high_lr(no_ramp),
     ]
 
 
 def _propagated(layers: tuple[str, ...]) -> list[Recipe]:
-    def make(layer: str, weight: float) -> Make:
-        return lambda m: RATLP(m, layer=layer, perturbation=Propagated(EPS, bounds=PIXELS), weight=weight)
+    def recipe(layer: str, weight: float) -> Recipe:
+        budget = Propagated(EPS, bounds=PIXELS)
+        make: Make = lambda m: RATLP(m, layer=layer, perturbation=budget, weight=weight)  # noqa: E731
+        return Recipe("propagated", layer, f"weight {weight:g}", make)
 
-    return [
-        Recipe("propagated", layer, f"weight {weight:g}", make(layer, weight))
-        for layer in layers
-        for weight in (1.0, 2.0, 5.0)
-    ]
+    found = [[recipe(layer, weight) for weight in (1.0, 2.0, 5.0)] for layer in layers]
+    return [one for tried in found for one in (*tried, *(_at_high_lr(_from_narrow(each)) for each in tried))]
 
 
 def _interval(layers: tuple[str, ...]) -> list[Recipe]:
@@ -180,7 +187,20 @@ def _interval(layers: tuple[str, ...]) -> list[Recipe]:
 
         return Recipe("interval", "input", setting, make)
 
-    return [recipe("weight 1"), recipe("weight 5", weight=5.0), recipe("no clean term", AdversarialOnly)]
+    alone = recipe("no clean term", AdversarialOnly)
+    narrow = _from_narrow(alone)
+    return [_at_high_lr(narrow), narrow, alone, recipe("weight 1"), recipe("weight 5", weight=5.0)]
+
+
+def _from_narrow(recipe: Recipe) -> Recipe:
+    """The same from weights under which intervals stay narrow (Shi et al., arXiv 2103.17268)."""
+    return replace(
+        recipe, setting=f"{recipe.setting}, interval init", make=lambda model: recipe.make(interval_init_(model))
+    )
+
+
+def _at_high_lr(recipe: Recipe) -> Recipe:
+    return replace(recipe, setting=", ".join(filter(None, (recipe.setting, f"lr {HIGH_LR:g}"))), lr=HIGH_LR)
 
 
 METHODS: dict[str, Callable[[tuple[str, ...]], list[Recipe]]] = {

@@ -7,8 +7,8 @@ from statistics import median, quantiles
 from typing import Any
 
 import torch
-from robust_training.recipes import EPS, PIXELS, Recipe
-from robust_training.training import BATCH, LR, Data
+from robust_training.recipes import EPS, LR, PIXELS, Recipe
+from robust_training.training import BATCH, Data
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 

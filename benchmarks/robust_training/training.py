@@ -13,7 +13,6 @@ from torch.nn.functional import cross_entropy
 from ratlp.losses import margin
 
 BATCH = 128
-LR = 1e-3
 DECAY_FROM = 0.6
 """The share of the training after which Adam's learning rate falls linearly to 0."""
 
@@ -53,7 +52,7 @@ def train(net: nn.Module, recipe: Recipe, data: Data, *, epochs: int, seed: int)
     steps = epochs * -(-len(data.train[1]) // BATCH)
     objective = recipe.make(net)
     schedule = recipe.schedule(objective, steps)
-    optimiser = torch.optim.Adam(net.parameters(), lr=LR)
+    optimiser = torch.optim.Adam(net.parameters(), lr=recipe.lr)
     decay = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: min(1.0, (1 - s / steps) / (1 - DECAY_FROM)))
     best, weights, seconds = Run(0, -1.0, 0.0, 0.0, 0.0), net.state_dict(), 0.0
     for epoch in range(1, epochs + 1):
