@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 from utils.attacks import few_attacks
+from utils.sequences import LastOutput
 
 from ratlp.errors import InputError
 from ratlp.evaluation import adversarial_examples, evaluate, minimal_distances, robustness_curve
@@ -104,14 +105,6 @@ def test_evaluation_mode_is_used(mlp, samples):
 
 
 def test_recurrent_nets(samples):
-    class Recurrent(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.lstm, self.head = nn.LSTM(3, 8, batch_first=True), nn.Linear(8, 3)
-
-        def forward(self, x):
-            return self.head(self.lstm(x)[0][:, -1])
-
-    model = Recurrent()
+    model = LastOutput()
     x, y = samples(model, shape=(4, 3))
     assert evaluate(model, x, y, few_attacks(LInf(0.5))).worst_case.share < 0.75

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import nn
+from utils.sequences import LastOutput
 
 from ratlp.attacks import PGD
 from ratlp.certificates import certify
@@ -67,17 +68,8 @@ def test_it_computes_what_a_copy_in_that_precision_computes():
         assert torch.equal(model(x), expected)
 
 
-class Recurrent(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.lstm, self.head = nn.LSTM(3, 8, batch_first=True), nn.Linear(8, 3)
-
-    def forward(self, x):
-        return self.head(self.lstm(x)[0][:, -1])
-
-
 def test_recurrent_nets():
-    model, x, enabled = Recurrent(), torch.randn(2, 4, 3), torch.backends.cudnn.enabled
+    model, x, enabled = LastOutput(), torch.randn(2, 4, 3), torch.backends.cudnn.enabled
     expected = model(x).double()
     with on_loan(model, dtype=torch.float64):
         assert not torch.backends.cudnn.enabled

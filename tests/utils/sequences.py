@@ -20,6 +20,18 @@ def tokens() -> Tensor:
     return torch.randint(VOCABULARY, (BATCH, LENGTH))
 
 
+class LastOutput(nn.Module):
+    """Three logits of an LSTM's last output, for `[batch, length, 3]`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm, self.head = nn.LSTM(3, 8, batch_first=True), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.lstm(x)[0][:, -1])
+        return logits
+
+
 class Recurrent(nn.Module):
     """Layers that return tuples: `(output, state)`, both of which are used."""
 

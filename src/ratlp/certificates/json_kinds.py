@@ -53,9 +53,10 @@ def size(value: Any) -> float:
         >>> size(0.5)
         0.5
     """
-    if number(value) < 0:
+    found = number(value)
+    if found < 0:
         raise _refused("a number >= 0", value)
-    return number(value)
+    return found
 
 
 def radius_or_inf(value: Any) -> float:
