@@ -75,7 +75,7 @@ def measure(rounds: int) -> dict[str, list[float]]:
 
 
 def main() -> None:
-    """Measure, print, and write `results.json`."""
+    """Measure, print, and write `results.json` and `table.txt`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=positive, default=7)
     parser.add_argument("--out", type=Path, required=True)

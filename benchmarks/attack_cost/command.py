@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from shared.arguments import CLOCKS, check_packages, positive
+from shared.files import as_json, write_whole
+from shared.heap import keep_heap
+from shared.origin import origin
+
 from attack_cost.attackers import Settings
 from attack_cost.latent import STEPS, latent_times
-from attack_cost.nets import EPS, Target, cnn_on, mlp_on_digits
+from attack_cost.nets import EPS, Target, cnn_on, mlp_on
 from attack_cost.plot import plot
 from attack_cost.results import table
 from attack_cost.strength import strengths
 from attack_cost.timing import BATCH, pgd_times
-from shared.arguments import CLOCKS, positive
-from shared.files import as_json, write_whole
-from shared.heap import keep_heap
-from shared.origin import origin
+from ratlp.data import Source, load_source
+from ratlp.errors import RatlpError
 
 PEERS = ("foolbox", "adversarial-robustness-toolbox", "torchattacks", "pyautoattack")
 
@@ -26,7 +29,13 @@ PEERS = ("foolbox", "adversarial-robustness-toolbox", "torchattacks", "pyautoatt
 def main(arguments: Sequence[str] | None = None) -> None:
     """Attack, time, print the table, write the files."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    options = _parser().parse_args(given)
+    parser = _parser()
+    options = parser.parse_args(given)
+    check_packages(parser, {"matplotlib": "'ratlp[cli]'"})
+    try:
+        sources = [load_source(spec) for spec in dict.fromkeys(("digits", options.data))]
+    except RatlpError as error:
+        parser.error(str(error))
     torch.set_num_threads(options.threads)
     kept = keep_heap()
     settings = Settings(EPS, options.steps, options.restarts)
@@ -35,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "at_most": options.at_most,
         "clock": CLOCKS[options.clock],
     }
-    targets = _targets(options)
+    targets = _targets(sources, options)
     found = [row for target in targets for row in strengths(target, settings, worst_case=not options.tiny)]
     timed = replace(settings, restarts=options.timed_restarts)
     times = [row for target in targets for row in pgd_times(target, timed, **measuring)]
@@ -77,16 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _targets(options: argparse.Namespace) -> list[Target]:
+def _targets(sources: Sequence[Source], options: argparse.Namespace) -> list[Target]:
+    """The MLP on digits, and a CNN on each; weights that are given belong to the last one's images."""
     sizes = {"samples": options.samples, "train_steps": options.train_steps}
     torch.manual_seed(0)
-    found = [
-        mlp_on_digits(weights=options.mlp, **sizes),
-        cnn_on("digits", weights=None if options.data != "digits" else options.cnn, **sizes),
-    ]
-    if options.data != "digits":
-        found.append(cnn_on(options.data, weights=options.cnn, **sizes))
-    return found
+    found = [mlp_on(sources[0], weights=options.mlp, **sizes)]
+    return found + [cnn_on(each, weights=options.cnn if each is sources[-1] else None, **sizes) for each in sources]
 
 
 def _meta(given: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:

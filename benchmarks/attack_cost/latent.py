@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 import torch
-from attack_cost.timing import Clock, Timing, interleaved, timing
 from step_cost.models import SIZES, TINY, build
 from step_cost.subject import Subject
+from step_cost.variants import climb
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from attack_cost.timing import Clock, Timing, interleaved, timing
 from ratlp.attacks import PGD, InnerProblem
 from ratlp.evaluation.spaces import Spaces
 from ratlp.perturbations import LInf
@@ -44,12 +45,7 @@ def by_hook(subject: Subject, depth: int) -> Callable[[], Tensor]:
 
     def attack() -> Tensor:
         delta = EPS * (2 * torch.rand_like(like) - 1)
-        for _ in range(STEPS):
-            delta = delta.detach().requires_grad_()
-            loss = subject.loss_with(depth, lambda z, delta=delta: z + delta)
-            (gradient,) = torch.autograd.grad(loss, delta)
-            delta = (delta.detach() + 2.5 / STEPS * EPS * gradient.sign()).clamp(-EPS, EPS)
-        return delta
+        return climb(delta, STEPS, lambda d: subject.loss_with(depth, lambda z: z + d), eps=EPS)
 
     return attack
 

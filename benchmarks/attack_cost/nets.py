@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from shared.images import as_images
 from torch import Tensor, nn
 
 from ratlp import RATLP, load
 from ratlp.attacks import PGD
-from ratlp.data import load_source
+from ratlp.data import Source
 from ratlp.models import small_cnn
 from ratlp.perturbations import LInf
 
@@ -35,27 +36,28 @@ class Target:
     data: str
 
 
-def mlp_on_digits(*, weights: Path | None, samples: int, train_steps: int) -> Target:
-    """64 features, 256 and 128 hidden units."""
+def mlp_on(source: Source, *, weights: Path | None, samples: int, train_steps: int) -> Target:
+    """64 features, as digits have them, 256 and 128 hidden units."""
     hidden = [nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU()]
     net = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(128, 10))
-    return _target("mlp", net, "digits", weights=weights, samples=samples, train_steps=train_steps)
+    return _target("mlp", net, source, weights=weights, samples=samples, train_steps=train_steps)
 
 
-def cnn_on(data: str, *, weights: Path | None, samples: int, train_steps: int) -> Target:
+def cnn_on(source: Source, *, weights: Path | None, samples: int, train_steps: int) -> Target:
     """The small CNN, of the images' size."""
-    side = round(load_source(data).draw(0).x_test[0].numel() ** 0.5)
-    return _target("cnn", small_cnn((1, side, side)), data, weights=weights, samples=samples, train_steps=train_steps)
+    side = round(source.draw(0).x_test[0].numel() ** 0.5)
+    return _target("cnn", small_cnn((1, side, side)), source, weights=weights, samples=samples, train_steps=train_steps)
 
 
-def _target(name: str, net: nn.Module, data: str, *, weights: Path | None, samples: int, train_steps: int) -> Target:
-    source = load_source(data)
+def _target(
+    name: str, net: nn.Module, source: Source, *, weights: Path | None, samples: int, train_steps: int
+) -> Target:
     split = source.draw(0)
     if weights is None:
-        train(net, _images(split.x_train), split.y_train, train_steps=train_steps)
+        train(net, as_images(split.x_train), split.y_train, train_steps=train_steps)
     else:
         net = nn.Sequential(nn.Flatten(), load(weights)) if name == "mlp" else load(weights)
-    return Target(name, net.eval(), _images(split.x_test)[:samples], split.y_test[:samples], source.name)
+    return Target(name, net.eval(), as_images(split.x_test)[:samples], split.y_test[:samples], source.name)
 
 
 def train(net: nn.Module, x: Tensor, y: Tensor, *, train_steps: int) -> None:
@@ -68,8 +70,3 @@ def train(net: nn.Module, x: Tensor, y: Tensor, *, train_steps: int) -> None:
         optimiser.zero_grad()
         objective(x[rows], y[rows]).loss.backward()
         optimiser.step()
-
-
-def _images(pixels: Tensor) -> Tensor:
-    side = round(pixels[0].numel() ** 0.5)
-    return pixels.reshape(len(pixels), 1, side, side)

@@ -3,14 +3,16 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from statistics import median, quantiles
+from statistics import median
 from typing import TypeVar
 
 import torch
+from shared.quartiles import quartiles
+from torch import nn
+
 from attack_cost.attackers import LETTING_GO, ON_ALL, Run, Settings
 from attack_cost.nets import Target
 from attack_cost.running import drawn_from, installed
-from torch import nn
 
 BATCH = 256
 MODES = {"all samples": ON_ALL, "letting go": LETTING_GO}
@@ -89,5 +91,4 @@ def timing(key: tuple[str, str, str], own: list[float] | None, ours: list[float]
     if own is None:
         return Timing(*key, None, None, None, 0)
     ratios = [first / second for first, second in zip(ours, own, strict=True)]
-    low, _, high = quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
-    return Timing(*key, 1e3 * median(own), median(ratios), (low, high), len(ratios))
+    return Timing(*key, 1e3 * median(own), median(ratios), quartiles(ratios), len(ratios))

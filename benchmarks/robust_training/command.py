@@ -1,7 +1,6 @@
 """The command line of `benchmarks/fashion_mnist.py`."""
 
 import argparse
-import importlib.util
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,6 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from shared.arguments import check_packages, positive, some_of
+from shared.heap import keep_heap
+from shared.origin import origin
+
+import ratlp
+from ratlp.errors import RatlpError
 from robust_training.data import LARGE, load
 from robust_training.evaluating import PGD_RESTARTS, PGD_STEPS, evaluated
 from robust_training.folder import Folder
@@ -19,12 +24,6 @@ from robust_training.results import Row, Trial, table
 from robust_training.stages import Plan, name_of, trainings
 from robust_training.timing import time_ratios
 from robust_training.training import BATCH, DECAY_FROM
-from shared.arguments import positive, some_of
-from shared.heap import keep_heap
-from shared.origin import origin
-
-import ratlp
-from ratlp.errors import RatlpError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -32,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else list(arguments)
     parser = _parser()
     options = parser.parse_args(given)
-    _check_packages(parser)
+    check_packages(parser, {"pyautoattack": "pyautoattack", "matplotlib": "'ratlp[cli]'"})
     torch.set_num_threads(options.threads)
     kept = keep_heap()
     folder = Folder(options.out)
@@ -126,12 +125,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--threads", type=positive, default=torch.get_num_threads(), help="torch's")
     add("--out", type=Path, required=True, default=argparse.SUPPRESS, help="folder for results and nets; goes on there")
     return parser
-
-
-def _check_packages(parser: argparse.ArgumentParser) -> None:
-    for package, install in (("pyautoattack", "pyautoattack"), ("matplotlib", "'ratlp[cli]'")):
-        if importlib.util.find_spec(package) is None:
-            parser.error(f"this needs {package}, which is not installed: run pip install {install}")
 
 
 def _meta(given: Sequence[str], options: argparse.Namespace, epochs: int) -> dict[str, Any]:

@@ -4,8 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from robust_training.recipes import EPS, PIXELS
-from robust_training.training import Data
 from torch import Tensor, nn
 
 from ratlp.attacks import PGD
@@ -13,10 +11,12 @@ from ratlp.certificates import Effort, certify, check_order
 from ratlp.certificates.methods import LinearMethod
 from ratlp.evaluation import Attack, AutoAttack, evaluate
 from ratlp.perturbations import LInf
+from robust_training.data import Data
+from robust_training.recipes import EPS, PIXELS
 
 BATCH = 250
 PGD_STEPS, PGD_RESTARTS = 50, 5
-BOUNDS = ("interval", LinearMethod(intermediate="interval"))
+METHODS = ("interval", LinearMethod(intermediate="interval"))
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,15 @@ def evaluated(net: nn.Module, data: Data, *, attack_samples: int) -> Accuracies:
     Raises:
         SoundnessError: An attack breaks a certificate: one of the two is wrong.
     """
-    net.eval()
-    for parameter in net.parameters():
-        parameter.requires_grad_(False)
     x, y = data.test
     proved = certify(
-        net, x, y, eps=EPS, bounds=PIXELS, methods=BOUNDS, effort=Effort(tolerance=math.inf, batch_size=BATCH)
+        net, x, y, eps=EPS, bounds=PIXELS, methods=METHODS, effort=Effort(tolerance=math.inf, batch_size=BATCH)
     )
     clean, certified = proved.correct, proved.certified(EPS)
     n = min(attack_samples, len(y))
-    found = evaluate(net, x[:n], y[:n], attacks(), batch_size=BATCH).samples
-    pgd, auto = (_left(clean[:n], found.broken[attack.name]) for attack in attacks())
+    tried = attacks()
+    found = evaluate(net, x[:n], y[:n], tried, batch_size=BATCH).samples
+    pgd, auto = (_left(clean[:n], found.broken[attack.name]) for attack in tried)
     for attacked in (pgd, auto):
         check_order(clean[:n], attacked, certified[:n], eps=EPS)
     by_intervals = 100 * proved.point(EPS).by_method["interval"] / proved.n

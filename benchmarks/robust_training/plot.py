@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from statistics import mean
 from typing import TYPE_CHECKING
 
-from robust_training.results import Row
 from shared.drawing import pictures
 
 from ratlp.report.figures.style import (
@@ -19,6 +18,8 @@ from ratlp.report.figures.style import (
     look,
     new_figure,
 )
+from robust_training.recipes import EPS
+from robust_training.results import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +48,7 @@ def plot(rows: Sequence[Row], *, data: str) -> dict[str, bytes]:
                 _panel(axes, [row for row in rows if row.net == net], column)
                 axes.set_xlabel("time of a training step, in standard steps (log scale)")
                 axes.set_ylabel(label)
-                axes.set_title(f"{data}, {net} net, L-inf 0.1")
+                axes.set_title(f"{data}, {net} net, L-inf {EPS:g}")
         handles, names = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, names, ncols=len(names), loc="outside lower center")
         return pictures("robust_training", figure)

@@ -106,8 +106,10 @@ def _ratlp(layers: tuple[str, ...]) -> list[Recipe]:
 
 def _relative(layers: tuple[str, ...]) -> list[Recipe]:
     def recipe(layer: str, eps: float) -> Recipe:
-        budget = LInf(eps, relative_to=rms_per_sample)
-        return Recipe("relative", layer, f"eps {eps:g}", lambda m: RATLP(m, layer=layer, perturbation=budget))
+        def make(model: nn.Module) -> RATLP:
+            return RATLP(model, layer=layer, perturbation=LInf(eps, relative_to=rms_per_sample))
+
+        return Recipe("relative", layer, f"eps {eps:g}", make)
 
     first, last = layers[0], layers[-1]
     return [recipe(first, 0.2), recipe(first, 0.5), recipe(last, 0.5), recipe(last, 0.2)]
@@ -172,8 +174,9 @@ def _trades(layers: tuple[str, ...]) -> list[Recipe]:
 
 def _propagated(layers: tuple[str, ...]) -> list[Recipe]:
     def recipe(layer: str, weight: float) -> Recipe:
-        budget = Propagated(EPS, bounds=PIXELS)
-        make: Make = lambda m: RATLP(m, layer=layer, perturbation=budget, weight=weight)  # noqa: E731
+        def make(model: nn.Module) -> RATLP:
+            return RATLP(model, layer=layer, perturbation=Propagated(EPS, bounds=PIXELS), weight=weight)
+
         return Recipe("propagated", layer, f"weight {weight:g}", make)
 
     found = []

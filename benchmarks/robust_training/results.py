@@ -86,22 +86,30 @@ def _grouped(rows: Iterable[Row]) -> dict[tuple[str, str, str], list[Row]]:
     return found
 
 
-def _lines(rows: Iterable[Row]) -> list[str]:
-    head = f"{'method':<12}{'layer':<13}{'setting':<20}" + "".join(f"{name:>14}" for name in COLUMNS) + f"{'seeds':>7}"
+def _lines(rows: Sequence[Row]) -> list[str]:
+    wide = _width(row.setting for row in rows)
+    columns = "".join(f"{name:>14}" for name in COLUMNS)
+    head = f"{'method':<12}{'layer':<13}{'setting':<{wide}}{columns}{'seeds':>7}"
     lines = [head, "-" * len(head)]
     for (method, layer, setting), group in _grouped(rows).items():
         cells = "".join(f"{_spread([getattr(row, name) for row in group], name):>14}" for name in COLUMNS)
-        lines.append(f"{method:<12}{layer:<13}{setting:<20}{cells}{len(group):>7}")
+        lines.append(f"{method:<12}{layer:<13}{setting:<{wide}}{cells}{len(group):>7}")
     return lines
 
 
-def _tried(trials: Iterable[Trial]) -> list[str]:
-    head = f"{'method':<12}{'layer':<13}{'setting':<20}{'clean':>14}{'attacked':>14}"
+def _tried(trials: Sequence[Trial]) -> list[str]:
+    wide = _width(trial.setting for trial in trials)
+    head = f"{'method':<12}{'layer':<13}{'setting':<{wide}}{'clean':>14}{'attacked':>14}"
     lines = [head, "-" * len(head)]
     for t in trials:
         name = t.setting + "*" * t.chosen
-        lines.append(f"{t.method:<12}{t.layer:<13}{name:<20}{t.clean:>14.1f}{t.attacked:>14.1f}")
+        lines.append(f"{t.method:<12}{t.layer:<13}{name:<{wide}}{t.clean:>14.1f}{t.attacked:>14.1f}")
     return lines
+
+
+def _width(settings: Iterable[str]) -> int:
+    """Of their column, with the mark of the chosen one."""
+    return max(len("setting"), *map(len, settings)) + 3
 
 
 def _spread(values: Sequence[float], name: str) -> str:

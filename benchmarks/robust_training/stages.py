@@ -5,11 +5,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from torch import nn
+
+from robust_training.data import Data
 from robust_training.folder import Folder
 from robust_training.nets import NETS, activations
 from robust_training.recipes import Recipe, recipes
-from robust_training.training import Data, train
-from torch import nn
+from robust_training.training import train
 
 Image = tuple[int, int, int]
 

@@ -3,14 +3,17 @@
 import time
 from collections.abc import Callable, Iterator
 from itertools import cycle
-from statistics import median, quantiles
+from statistics import median
 from typing import Any
 
 import torch
-from robust_training.recipes import EPS, LR, PIXELS, Recipe
-from robust_training.training import BATCH, Data
+from shared.quartiles import quartiles
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+
+from robust_training.data import Data
+from robust_training.recipes import LR, Recipe
+from robust_training.training import BATCH, attacked
 
 STEPS = 8
 """Of each method in each round."""
@@ -40,7 +43,7 @@ def time_ratios(
 
 def _ratio(times: list[float], standard: list[float]) -> dict[str, float]:
     ratios = [own / other for own, other in zip(times, standard, strict=True)]
-    low, _, high = quantiles(ratios, n=4) if len(ratios) > 1 else (ratios[0],) * 3
+    low, high = quartiles(ratios)
     return {"ratio": median(ratios), "low": low, "high": high}
 
 
@@ -69,15 +72,9 @@ def _by_hand(net: nn.Module, attack_steps: int) -> Step:
     optimiser = torch.optim.Adam(net.parameters(), lr=LR)
 
     def step(x: Tensor, y: Tensor) -> None:
-        moved = x
-        if attack_steps:
-            moved = (x + EPS * (2 * torch.rand_like(x) - 1)).clamp(*PIXELS)
-        for _ in range(attack_steps):
-            moved.requires_grad_()
-            (gradient,) = torch.autograd.grad(cross_entropy(net(moved), y), moved)
-            moved = (moved.detach() + EPS / 4 * gradient.sign()).clamp(x - EPS, x + EPS).clamp(*PIXELS)
+        moved = attacked(net, x, y, cross_entropy, steps=attack_steps, step_size=0.25) if attack_steps else x
         optimiser.zero_grad()
-        cross_entropy(net(moved.detach()), y).backward()
+        cross_entropy(net(moved), y).backward()
         optimiser.step()
 
     return step

@@ -6,25 +6,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from robust_training.recipes import EPS, PIXELS, Recipe
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ratlp.losses import margin
+from robust_training.data import Data
+from robust_training.recipes import EPS, PIXELS, Recipe
 
 BATCH = 128
 DECAY_FROM = 0.6
 """The share of the training after which Adam's learning rate falls linearly to 0."""
 
-
-@dataclass(frozen=True)
-class Data:
-    """Images in [0, 1], divided into training, validation and test parts."""
-
-    train: tuple[Tensor, Tensor]
-    validation: tuple[Tensor, Tensor]
-    test: tuple[Tensor, Tensor]
-    name: str
+Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -91,17 +84,17 @@ def validated(net: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
             clean = net(x).argmax(1) == y
         standing = clean.clone()
         for loss in (_entropy, margin):
-            standing &= net(_attack(net, x, y, loss)).argmax(1) == y
+            standing &= net(attacked(net, x, y, loss, steps=20, step_size=0.2)).argmax(1) == y
     return 100 * clean.float().mean().item(), 100 * standing.float().mean().item()
 
 
-def _attack(net: nn.Module, x: Tensor, y: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+def attacked(net: nn.Module, x: Tensor, y: Tensor, loss: Loss, *, steps: int, step_size: float) -> Tensor:
+    """The points to which PGD comes from a random start, as one would write it by hand; its step in radii."""
     moved = (x + EPS * (2 * torch.rand_like(x) - 1)).clamp(*PIXELS)
-    for _ in range(20):
+    for _ in range(steps):
         moved.requires_grad_()
         (gradient,) = torch.autograd.grad(loss(net(moved), y).sum(), moved)
-        step = (moved.detach() + 0.2 * EPS * gradient.sign()).clamp(x - EPS, x + EPS)
-        moved = step.clamp(*PIXELS)
+        moved = (moved.detach() + step_size * EPS * gradient.sign()).clamp(x - EPS, x + EPS).clamp(*PIXELS)
     return moved
 
 

@@ -1,8 +1,9 @@
-"""Types of command-line arguments."""
+"""What command-line arguments may be."""
 
 import argparse
+import importlib.util
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
@@ -26,3 +27,10 @@ def some_of(known: Iterable[str]) -> Callable[[str], list[str]]:
         return found
 
     return names
+
+
+def check_packages(parser: argparse.ArgumentParser, needed: Mapping[str, str]) -> None:
+    """The parser's error where a package is not installed; its value is what pip is to install."""
+    for package, install in needed.items():
+        if importlib.util.find_spec(package) is None:
+            parser.error(f"this needs {package}, which is not installed: run pip install {install}")

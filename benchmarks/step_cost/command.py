@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from shared.arguments import CLOCKS, positive, some_of
+from shared.arguments import CLOCKS, check_packages, positive, some_of
 from shared.files import as_json, write_whole
 from shared.heap import keep_heap
 from shared.origin import origin
@@ -119,11 +119,9 @@ def _checked(parser: argparse.ArgumentParser, options: argparse.Namespace) -> di
         parser.error("--device cuda needs a GPU and torch built for it; found none: use --device cpu")
     if options.device == "cuda" and options.clock != "wall":
         parser.error("--clock cpu does not see a GPU's time: use --clock wall")
-    missing = [name for name in options.models if name in ("vit", "bert")]
-    if missing and importlib.util.find_spec("transformers") is None:
-        parser.error(f"{' and '.join(missing)} need transformers: pip install transformers, or choose other models")
-    if importlib.util.find_spec("matplotlib") is None:
-        parser.error("the plot needs matplotlib: pip install 'ratlp[cli]'")
+    if {"vit", "bert"} & set(options.models):
+        check_packages(parser, {"transformers": "transformers, or choose --models mlp,cnn"})
+    check_packages(parser, {"matplotlib": "'ratlp[cli]'"})
     sizes = {name: (TINY if options.tiny else SIZES)[name] for name in options.models}
     for entry in filter(None, options.batch_size.split(",")):
         name, _, number = entry.rpartition("=")

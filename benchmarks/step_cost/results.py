@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from statistics import median, quantiles
+from statistics import median
 from typing import Any
+
+from shared.quartiles import quartiles
 
 from step_cost.measuring import STANDARD, Measured
 from step_cost.subject import DEPTHS, Subject
@@ -90,9 +92,9 @@ def rows(subject: Subject, measured: Measured) -> list[Row]:
                     variant=variant,
                     ratio=median(values),
                     limit=median(limit(r) for _, r in taking_part),
-                    spread=_quartiles(values),
+                    spread=quartiles(values),
                     over_limit=median(over),
-                    over_limit_spread=_quartiles(over),
+                    over_limit_spread=quartiles(over),
                     memory_ratio=memory and memory / measured.memory[depth, STANDARD],
                     layer=subject.layer(depth),
                     ms=1e3 * median(seconds),
@@ -174,13 +176,6 @@ def table(found: Iterable[Row], faster: dict[str, list[dict[str, Any]]]) -> str:
             values = ["-" if value is None else f"{value:.2f}" for key, value in r.items() if key != "depth"]
             lines.append(f"{model:<6}{r['depth']:>4}%{values[0]:>9}{values[1]:>9}{values[2]:>14}{values[3]:>9}")
     return "\n".join(lines) + "\n"
-
-
-def _quartiles(values: list[float]) -> tuple[float, float]:
-    if len(values) < 2:
-        return values[0], values[0]
-    low, _, high = quantiles(values, n=4, method="inclusive")
-    return low, high
 
 
 def _rounded(value: Any) -> Any:

@@ -79,7 +79,7 @@ def input_pgd(subject: Subject, depth: int) -> Step:
         with torch.no_grad():
             start = subject.encode(0)
         delta = EPS * (2 * torch.rand_like(start) - 1)
-        delta = _climb(delta, INPUT_STEPS, lambda d: subject.loss_from(0, start + d))
+        delta = climb(delta, INPUT_STEPS, lambda d: subject.loss_from(0, start + d))
         return _adversarial_step(subject, 0, delta)
 
     return step
@@ -111,7 +111,7 @@ def whole(subject: Subject, depth: int, *, random_start: bool = False) -> Step:
         clean = standard(subject, depth)()
         start = EPS * (2 * torch.rand_like(zero) - 1) if random_start else zero
         with _frozen(subject.model):
-            delta = _climb(start, PGD_STEPS, lambda d: subject.loss_with(depth, lambda z: z + d))
+            delta = climb(start, PGD_STEPS, lambda d: subject.loss_with(depth, lambda z: z + d))
         return clean + _adversarial_step(subject, depth, delta)
 
     return step
@@ -186,11 +186,12 @@ def _adversarial_step(subject: Subject, depth: int, delta: Tensor) -> Tensor:
     return loss.detach()
 
 
-def _climb(delta: Tensor, steps: int, loss_at: Callable[[Tensor], Tensor]) -> Tensor:
+def climb(delta: Tensor, steps: int, loss_at: Callable[[Tensor], Tensor], *, eps: float = EPS) -> Tensor:
+    """PGD by hand, its step 2.5 eps over the number of steps."""
     for _ in range(steps):
         delta = delta.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(loss_at(delta), delta)
-        delta = (delta.detach() + 2.5 / steps * EPS * gradient.sign()).clamp(-EPS, EPS)
+        delta = (delta.detach() + 2.5 / steps * eps * gradient.sign()).clamp(-eps, eps)
     return delta
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from attack_cost.attackers import LETTING_GO, ON_ALL, SAME_ATTACK, Settings
 from attack_cost.latent import DEPTH, EPS, by_hook, by_replay
-from attack_cost.nets import Target, cnn_on, mlp_on_digits
+from attack_cost.nets import Target, cnn_on, mlp_on
 from attack_cost.results import gap, table
 from attack_cost.running import drawn_from, installed, standing
 from attack_cost.strength import Strength, strengths
@@ -18,6 +18,7 @@ from step_cost.models import TINY, build
 from torch import nn
 
 from ratlp import save
+from ratlp.data import load_source
 from ratlp.models import small_cnn
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "attacks.py"
@@ -129,13 +130,13 @@ def test_the_replay_and_the_hook_take_the_same_steps(name):
 
 @pytest.mark.filterwarnings("ignore")  # the peers' own
 def test_nets_are_trained_or_given(tmp_path):
-    trained = mlp_on_digits(weights=None, samples=50, train_steps=40)
+    trained = mlp_on(load_source("digits"), weights=None, samples=50, train_steps=40)
     assert trained.x.shape == (50, 1, 8, 8)
     (clean, *_) = strengths(trained, SETTINGS, worst_case=False)
     assert clean.robust_accuracy > 60
     net = small_cnn((1, 8, 8))
     save(net, tmp_path / "net.safetensors")
-    given = cnn_on("digits", weights=tmp_path / "net.safetensors", samples=20, train_steps=1)
+    given = cnn_on(load_source("digits"), weights=tmp_path / "net.safetensors", samples=20, train_steps=1)
     assert torch.equal(given.net(given.x), net(given.x))
 
 

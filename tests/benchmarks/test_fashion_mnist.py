@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from robust_training.data import Data
 from robust_training.evaluating import evaluated
 from robust_training.folder import Folder
 from robust_training.nets import NETS, activations
 from robust_training.recipes import METHODS, recipes
 from robust_training.results import Row, Trial, table
 from robust_training.timing import time_ratios
-from robust_training.training import Data, train
+from robust_training.training import train
 
 from ratlp.models import small_cnn
 
@@ -97,13 +98,15 @@ def test_the_table_lines_up():
     row = {"clean": 90.0, "pgd": 70.0, "autoattack": 60.0, "certified": 1.0, "time_ratio": 3.0, "interval": 0.5}
     rest = {"net": "small", "epoch": 3}
     rows = [Row("propagated", "features.1", seed, **row, setting="weight 1", **rest) for seed in (0, 1)]
-    trials = [Trial("small", "propagated", "features.1", f"weight {w}", 90.0, 70.0, chosen=w == 1) for w in (1, 2)]
+    chosen = {"weight 1": True, "weight 2": False, "weight 5, interval init, lr 0.004": False}
+    trials = [Trial("small", "propagated", "features.1", name, 90.0, 70.0, chosen=chosen[name]) for name in chosen]
     text = table(rows, trials)
     assert "90.0 ± 0.0" in text
     assert "weight 1*" in text
     assert "weight 2*" not in text
     lines = [line for line in text.splitlines() if line.startswith("propagated")]
-    assert [len(line) for line in lines] == [len(lines[0]), len(lines[1]), len(lines[1])]
+    assert len(lines[0]) == len(lines[0].rstrip())
+    assert {len(line) for line in lines[1:]} == {len(lines[1])}
 
 
 @pytest.mark.slow

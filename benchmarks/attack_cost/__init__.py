@@ -1,0 +1,1 @@
+"""The parts of `benchmarks/attacks.py`: nets, attackers, accuracies, times, plot."""

@@ -1,0 +1,1 @@
+"""The parts of `benchmarks/fashion_mnist.py`: recipes, training, evaluation, timing, plot."""
