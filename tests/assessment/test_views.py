@@ -43,6 +43,19 @@ def test_the_last_latent_is_what_the_last_weights_read():
     assert torch.equal(last_latent(model, x), model[1](model[0](x)))
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch._dynamo's own
+def test_a_model_that_is_compiled_already_has_the_latents_of_its_own():
+    source, model = Moons(n=200), net()
+    split = source.draw(0)
+    plain = views(model, split.x_test, split.y_test, PLAN, source)
+    compiled = torch.compile(model.eval(), backend="eager")
+    with torch.no_grad():
+        compiled(split.x_test)
+    seen = views(compiled, split.x_test, split.y_test, PLAN, source)
+    assert [moved.layer for moved in seen.latents] == [moved.layer for moved in plain.latents]
+    torch.testing.assert_close(seen.latents[0].clean, plain.latents[0].clean)
+
+
 class Named(nn.Module):
     def __init__(self):
         super().__init__()

@@ -1,7 +1,6 @@
 """What there is to see of an attacked model: examples, the plane of the inputs, latents on a plane."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +10,7 @@ from ratlp.assessment.projection import Plane
 from ratlp.data import Source
 from ratlp.evaluation import Examples, adversarial_examples
 from ratlp.latent.batch import call_model, logits_of
+from ratlp.latent.calls import last_taken
 from ratlp.latent.layers import INPUT
 from ratlp.latent.on_loan import on_loan
 
@@ -141,21 +141,9 @@ def last_latent(model: nn.Module, x: Tensor) -> Tensor | None:
         >>> last_latent(nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 3)), torch.zeros(5, 2)).shape
         torch.Size([5, 8])
     """
-    seen: list[Tensor | None] = [None]
-
-    def watch(module: nn.Module, arguments: tuple[Any, ...]) -> None:
-        floating = bool(arguments) and isinstance(arguments[0], Tensor) and arguments[0].is_floating_point()
-        seen[0] = arguments[0].detach() if floating else None
-
-    weighted = [module for module in model.modules() if next(module.parameters(recurse=False), None) is not None]
-    handles = [module.register_forward_pre_hook(watch) for module in weighted]
-    try:
-        with torch.no_grad():
-            call_model(model, x)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return seen[0]
+    weighted = {module for module in model.modules() if next(module.parameters(recurse=False), None) is not None}
+    found = last_taken(model, weighted, x)
+    return found if found is not None and found.is_floating_point() else None
 
 
 def _regions(model: nn.Module, x: Tensor) -> Regions:

@@ -14,7 +14,7 @@ from ratlp.certificates.radius import linear_head_radius, lipschitz_radius
 from ratlp.certificates.theorem import CROSS_ENTROPY_LIPSCHITZ
 from ratlp.classification import check_labels_in_range, check_samples, first_logits, model_logits
 from ratlp.errors import BoundError, InputError
-from ratlp.latent.calls import outside_compiled_code, stepping_in, uncompiled
+from ratlp.latent.calls import last_taken, uncompiled
 from ratlp.latent.on_loan import on_loan
 from ratlp.perturbations import Norm
 from ratlp.proportions import Accuracy
@@ -167,14 +167,6 @@ def taken_by(head: nn.Module, model: nn.Module, x: Tensor) -> Tensor:
         >>> taken_by(model[1], model, torch.ones(1, 2, 2))
         tensor([[1., 1., 1., 1.]])
     """
-    taken: list[Tensor] = []
-
-    def keep(own: nn.Module, original: Any, args: Any, kwargs: Any) -> Any:
-        taken.append(args[0].clone())
-        return original(*args, **kwargs)
-
-    inner = uncompiled(model)
-    handlers = {m: outside_compiled_code(keep if m is head else None) for m in inner.modules()}
-    with torch.no_grad(), stepping_in(handlers):
-        inner(x)
-    return taken[-1]
+    taken = last_taken(model, [head], x)
+    assert taken is not None  # it is a head because a forward called it
+    return taken

@@ -1,10 +1,14 @@
 """Step in at the call of a module, outside its hooks and outside `torch.compile`."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+
+from ratlp.latent.batch import call_model
+from ratlp.latent.trees import tensors
 
 Call = Callable[..., Any]
 Handler = Callable[[nn.Module, Call, tuple[Any, ...], dict[str, Any]], Any]
@@ -84,3 +88,32 @@ def own_forwards(model: nn.Module) -> Iterator[None]:
     compiled = {module: outside_compiled_code(None) for module in model.modules() if is_compiled(module)}
     with stepping_in(compiled):
         yield
+
+
+def last_taken(model: nn.Module, modules: Collection[nn.Module], inputs: Any) -> Tensor | None:
+    """The first tensor that the last call of any of these modules takes in a forward: a copy, without a graph.
+
+    What the model does to the tensor afterwards does not show. Modules inside compiled code are seen too.
+
+    Returns:
+        None where none of them is called, or the last call takes no tensor.
+
+    Example:
+        >>> import torch
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+        >>> last_taken(model, [model[1]], torch.ones(1, 2, 2))
+        tensor([[1., 1., 1., 1.]])
+    """
+    taken: Tensor | None = None
+
+    def keep(module: nn.Module, original: Call, args: Any, kwargs: Any) -> Any:
+        nonlocal taken
+        first = next(tensors((args, kwargs)), None)
+        taken = None if first is None else first.detach().clone()
+        return original(*args, **kwargs)
+
+    inner = uncompiled(model)
+    handlers = {m: outside_compiled_code(keep if m in modules else None) for m in inner.modules()}
+    with torch.no_grad(), stepping_in(handlers):
+        call_model(inner, inputs)
+    return taken
