@@ -56,6 +56,17 @@ def test_certificates_and_evaluations_say_the_same(model, x, y):
     assert len({words_of(run) for run in runs}) == 1
 
 
+@pytest.mark.parametrize("size", [0, -3])
+def test_a_batch_has_one_sample_or_more(size):
+    model, attack = nn.Linear(2, 3), Attack("fgsm", FGSM(), LInf(0.1))
+    runs = (
+        lambda: evaluate(model, X, Y, [attack], batch_size=size),
+        lambda: adversarial_examples(model, X, Y, attack, batch_size=size),
+        lambda: certify_lipschitz(model, X, Y, layer="input", batch_size=size),
+    )
+    assert {words_of(run) for run in runs} == {f"batch_size must be >= 1; found {size}"}
+
+
 def test_trees_are_looked_at_whole():
     check_samples({"ids": torch.zeros(4, 3).long(), "x": (X,)}, Y)
     with pytest.raises(InputError, match=r"found inputs of shape \(3, 2\) and 4 labels"):

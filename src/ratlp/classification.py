@@ -66,6 +66,21 @@ def check_labels(y: Any) -> None:
         raise InputError("one sample or more is needed; found none")
 
 
+def check_batch_size(batch_size: int | None) -> None:
+    """Check how many samples go through at once; None where that is to be found.
+
+    Raises:
+        InputError: It is below 1.
+
+    Example:
+        >>> check_batch_size(0)
+        Traceback (most recent call last):
+        ratlp.errors.InputError: batch_size must be >= 1; found 0
+    """
+    if batch_size is not None and batch_size < 1:
+        raise InputError(f"batch_size must be >= 1; found {batch_size}")
+
+
 def check_within(x: Tensor, bounds: tuple[float | Tensor, float | Tensor], *, named: str) -> None:
     """Check inputs against their bounds: they are never clamped.
 

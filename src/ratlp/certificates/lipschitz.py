@@ -12,7 +12,7 @@ from ratlp.bounds.rounding import in_float64
 from ratlp.certificates.json_radii import finite_or_none
 from ratlp.certificates.radius import linear_head_radius, lipschitz_radius
 from ratlp.certificates.theorem import CROSS_ENTROPY_LIPSCHITZ
-from ratlp.classification import check_labels_in_range, check_samples, first_logits, model_logits
+from ratlp.classification import check_batch_size, check_labels_in_range, check_samples, first_logits, model_logits
 from ratlp.errors import BoundError, InputError
 from ratlp.latent.calls import last_taken, uncompiled
 from ratlp.latent.on_loan import on_loan
@@ -116,8 +116,7 @@ def certify_lipschitz(
         1.0
     """
     check_samples(x, y)
-    if batch_size < 1:
-        raise InputError(f"batch_size must be >= 1; found {batch_size}")
+    check_batch_size(batch_size)
     if x.dtype not in (torch.float32, torch.float64):
         raise BoundError(f"a certificate needs float32 or float64, where rounding is small; found {x.dtype}")
     model, shape, batches = uncompiled(model), tuple(x.shape[1:]), x.split(batch_size)

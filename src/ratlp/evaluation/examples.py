@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ratlp.attacks import seeded
-from ratlp.classification import data_taken
+from ratlp.classification import check_batch_size, data_taken
 from ratlp.evaluation.attack import Attack
 from ratlp.evaluation.attacking import find
 from ratlp.evaluation.batches import find_batch_size, halving
@@ -62,6 +62,7 @@ def adversarial_examples(
         True
     """
     check_inputs(x, y, [attack])
+    check_batch_size(batch_size)
     parts, start = [], 0
     with on_loan(model), seeded(seed, near(model, x)):
         spaces = Spaces(model)

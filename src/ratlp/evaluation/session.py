@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ratlp.attacks import seeded
-from ratlp.classification import data_taken
+from ratlp.classification import check_batch_size, data_taken
 from ratlp.errors import InputError
 from ratlp.evaluation.batches import find_batch_size
 from ratlp.evaluation.clean import Clean, clean_pass
@@ -84,8 +84,7 @@ class Session:
     progress: Callable[[Progress], None] | None = None
 
     def __post_init__(self) -> None:
-        if self.batch_size is not None and self.batch_size < 1:
-            raise InputError(f"batch_size must be >= 1; found {self.batch_size}")
+        check_batch_size(self.batch_size)
 
     def run(self, model: nn.Module, x: Any, y: Tensor, tasks: Sequence[Task]) -> Outcome:
         """Run the tasks on all samples that are classified rightly; x and y as `check_inputs` wants them.
