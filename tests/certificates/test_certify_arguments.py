@@ -77,9 +77,16 @@ def test_logits_that_are_nan():
         certify(net, X, Y, eps=0.1)
 
 
-@pytest.mark.parametrize("options", [{"tolerance": -1}, {"tolerance": math.nan}, {"batch_size": 0}])
-def test_efforts_out_of_range(options):
-    with pytest.raises(InputError, match="tolerance must be >= 0 and batch_size >= 1"):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tolerance": -1}, "tolerance must be >= 0; found -1"),
+        ({"tolerance": math.nan}, "tolerance must be >= 0; found nan"),
+        ({"batch_size": 0}, "batch_size must be >= 1; found 0"),
+    ],
+)
+def test_efforts_out_of_range(options, message):
+    with pytest.raises(InputError, match=message):
         Effort(**options)
 
 

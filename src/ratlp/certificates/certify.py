@@ -17,7 +17,7 @@ from ratlp.certificates.methods import Method, chosen
 from ratlp.certificates.problem import Bounds, NormedSpace, Problem
 from ratlp.certificates.runs import Progress, Runs
 from ratlp.certificates.search import RadiusSearch
-from ratlp.classification import data_taken
+from ratlp.classification import check_batch_size, data_taken
 from ratlp.errors import InputError
 from ratlp.latent.calls import own_forwards, uncompiled
 from ratlp.latent.layers import INPUT
@@ -50,10 +50,9 @@ class Effort:
     dtype: torch.dtype | None = torch.float64
 
     def __post_init__(self) -> None:
-        if not self.tolerance >= 0 or self.batch_size < 1:
-            raise InputError(
-                f"tolerance must be >= 0 and batch_size >= 1; found {self.tolerance} and {self.batch_size}"
-            )
+        if not self.tolerance >= 0:
+            raise InputError(f"tolerance must be >= 0; found {self.tolerance}")
+        check_batch_size(self.batch_size)
         if self.dtype not in (torch.float32, torch.float64, None):
             raise InputError(f"bounds need float32 or float64, where rounding is small; found {self.dtype}")
 
