@@ -7,7 +7,7 @@ from utils.attacks import few_attacks
 
 from ratlp.errors import InputError
 from ratlp.evaluation import Record, evaluate
-from ratlp.evaluation.batches import find_batch_size, halving
+from ratlp.evaluation.batches import find_batch_size, halving, in_batches
 from ratlp.perturbations import LInf
 
 
@@ -74,6 +74,18 @@ def test_other_errors_pass():
 
     with pytest.raises(RuntimeError, match="mat1"):
         halving(work, 8)
+
+
+def test_batches_cover_all_samples_once_and_stay_as_small_as_they_had_to_become():
+    def work(start, size):
+        if start + size > 9 and size > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return list(range(start, min(start + size, 16)))
+
+    batches, size = in_batches(work, 16, 8)
+    assert [len(batch) for batch in batches] == [8, 2, 2, 2, 2]
+    assert [sample for batch in batches for sample in batch] == list(range(16))
+    assert size == 2
 
 
 def test_one_sample_must_fit(mlp, samples):

@@ -1,6 +1,7 @@
 """How many samples at once: found from what a sample takes, and halved where memory runs out."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -68,6 +69,24 @@ def halving(work: Callable[[int], Result], size: int) -> tuple[Result, int]:
             if size == 1:
                 raise InputError(f"a batch must fit in memory; not even one sample does: {error}") from error
         size //= 2
+
+
+def in_batches(work: Callable[[int, int], Result], n: int, size: int) -> tuple[list[Result], int]:
+    """The results of `work(start, size)`, batch after batch of n samples, and the size that fitted: see `halving`.
+
+    Raises:
+        InputError: Not even one sample fits.
+
+    Example:
+        >>> in_batches(lambda start, size: range(5)[start : start + size], 5, 2)
+        ([range(0, 2), range(2, 4), range(4, 5)], 2)
+    """
+    results, start = [], 0
+    while start < n:
+        result, size = halving(partial(work, start), size)
+        results.append(result)
+        start += size
+    return results, size
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ratlp.classification import check_labels_in_range, model_logits
-from ratlp.evaluation.batches import halving
+from ratlp.evaluation.batches import in_batches
 from ratlp.evaluation.inputs import near, rows_of
 from ratlp.evaluation.spaces import Spaces
 from ratlp.latent.layers import INPUT
@@ -53,21 +53,19 @@ def clean_pass(spaces: Spaces, x: Any, y: Tensor, layers: Iterable[str], *, size
         >>> clean.predictions.shape
         torch.Size([2])
     """
-    found, start, device = [], 0, near(spaces.model, x).device
-    totals = {layer: torch.zeros(len(_RELATIVE), dtype=torch.float64) for layer in layers if layer != INPUT}
-    while start < len(y):
+    device, inside = near(spaces.model, x).device, dict.fromkeys(layer for layer in layers if layer != INPUT)
+    none = torch.zeros(len(_RELATIVE), dtype=torch.float64)
 
-        def work(size: int, start: int = start) -> tuple[Tensor, dict[str, Tensor]]:
-            batch, labels = rows_of((x, y), slice(start, start + size), device)
-            return _batch(spaces, batch, labels, totals)
+    def work(start: int, size: int) -> tuple[Tensor, dict[str, Tensor]]:
+        batch, labels = rows_of((x, y), slice(start, start + size), device)
+        return _batch(spaces, batch, labels, inside)
 
-        (predictions, sums), size = halving(work, size)
-        for layer, more in sums.items():
-            totals[layer] += more.cpu()
-        found.append(predictions)
-        start += size
-    predictions = torch.cat(found)
-    units = {layer: dict(zip(_RELATIVE, (total / len(y)).tolist(), strict=True)) for layer, total in totals.items()}
+    found, size = in_batches(work, len(y), size)
+    predictions = torch.cat([part for part, _ in found])
+    units = {}
+    for layer in inside:
+        total = sum((sums[layer] for _, sums in found), start=none)
+        units[layer] = dict(zip(_RELATIVE, (total / len(y)).tolist(), strict=True))
     return Clean(predictions, predictions == y.cpu(), units, size)
 
 
@@ -80,5 +78,5 @@ def _batch(spaces: Spaces, x: Any, y: Tensor, layers: Iterable[str]) -> tuple[Te
         for layer in layers:
             points = spaces.open(layer, x).points
             units = [torch.as_tensor(ball.unit(points)) for ball in _RELATIVE.values()]
-            sums[layer] = torch.stack([unit.double().sum() for unit in units])
+            sums[layer] = torch.stack([unit.double().sum() for unit in units]).cpu()
     return logits.argmax(1).cpu(), sums

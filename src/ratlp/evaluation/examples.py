@@ -9,7 +9,7 @@ from ratlp.attacks import seeded
 from ratlp.classification import check_batch_size, data_taken
 from ratlp.evaluation.attack import Attack
 from ratlp.evaluation.attacking import find
-from ratlp.evaluation.batches import find_batch_size, halving
+from ratlp.evaluation.batches import find_batch_size, in_batches
 from ratlp.evaluation.clean import clean_pass
 from ratlp.evaluation.inputs import check_inputs, near, rows_of
 from ratlp.evaluation.spaces import Spaces
@@ -63,20 +63,16 @@ def adversarial_examples(
     """
     check_inputs(x, y, [attack])
     check_batch_size(batch_size)
-    parts, start = [], 0
     with on_loan(model), seeded(seed, near(model, x)):
         spaces = Spaces(model)
         with data_taken(x):
             size = batch_size or find_batch_size(model, x)
             subject = Subject(spaces, x, y, clean_pass(spaces, x, y, [], size=size).correct)
-        while start < len(y):
 
-            def work(size: int, start: int = start) -> Examples:
-                return _batch(subject.batch(start, start + size), attack, seed_of(seed, attack.name, start))
+        def work(start: int, size: int) -> Examples:
+            return _batch(subject.batch(start, start + size), attack, seed_of(seed, attack.name, start))
 
-            part, size = halving(work, size)
-            parts.append(part)
-            start += size
+        parts, _ = in_batches(work, len(y), size)
     return Examples(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
