@@ -115,10 +115,17 @@ class _Run:
         )
 
     @contextmanager
-    def _stage(self, name: str) -> Iterator[Options]:
-        """The options by which a stage goes on where it was, and keeps what it finds."""
+    def _timed(self, name: str) -> Iterator[tuple[str, Callable[[Progress], None]]]:
+        """A stage's name in the journal, and whom to tell of its progress."""
         begun, stage = time.perf_counter(), self.prefix + name
         with self.watch(stage) as tell:
+            yield stage, tell
+        self.timings[name] = time.perf_counter() - begun
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[Options]:
+        """The options by which a stage goes on where it was, and keeps what it finds."""
+        with self._timed(name) as (stage, tell):
             yield {
                 "seed": self.plan.seed,
                 "batch_size": self.plan.batch_size,
@@ -126,14 +133,10 @@ class _Run:
                 "record": self.journal.keep(stage),
                 "progress": tell,
             }
-        self.timings[name] = time.perf_counter() - begun
 
     def _once(self, name: str, compute: Callable[[], Any]) -> Any:
-        begun, stage = time.perf_counter(), self.prefix + name
-        with self.watch(stage):
-            found = self.journal.value(stage, compute)
-        self.timings[name] = time.perf_counter() - begun
-        return found
+        with self._timed(name) as (stage, _):
+            return self.journal.value(stage, compute)
 
     def _checks(self) -> list[dict[str, Any]]:
         return [asdict(check) for check in run_checks(*self.few, self.plan.suite(), seed=self.plan.seed)]
