@@ -195,7 +195,8 @@ class Evaluation:
         batch_size: With which the work was begun; a further evaluation with it repeats this one.
         run: A digest of model, data, attacks and seed, by which records are told apart.
         checks: What speaks for and against these numbers.
-        timings: Seconds by attack. Not in the JSON, which is the same whenever the evaluation is run again.
+        timings: Seconds by attack, over all runs that it took. Not in the JSON, which is the same whenever the
+            evaluation is run again.
     """
 
     clean: Accuracy
