@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ratlp.latent.trees import alias, copied, map_tensors, swapped, tensors
+from ratlp.latent.trees import alias, copied, in_type, map_tensors, swapped, tensors
 
 
 @dataclass(frozen=True)
@@ -49,3 +49,10 @@ def test_copies_pass_gradients_on_under_no_grad():
         assert copied(tensor).requires_grad
         assert alias(tensor).requires_grad
         assert not copied(torch.ones(3)).requires_grad
+
+
+def test_only_floating_tensors_change_their_type():
+    whole, mask = torch.arange(3), torch.tensor([True])
+    tree = in_type({"x": (A.half(), whole), "mask": mask}, torch.float64)
+    assert [tensor.dtype for tensor in tensors(tree)] == [torch.float64, torch.int64, torch.bool]
+    assert tree["x"][1] is whole

@@ -18,7 +18,7 @@ from ratlp.evaluation.spaces import Spaces
 from ratlp.evaluation.tally import Progress, Tally
 from ratlp.evaluation.work import Subject, Task, Work
 from ratlp.latent.on_loan import on_loan
-from ratlp.latent.trees import map_tensors
+from ratlp.latent.trees import in_type
 
 
 class Options(TypedDict, total=False):
@@ -93,7 +93,7 @@ class Session:
             InputError: Logits, labels or records break a rule, or the model does not take the inputs.
             LayerError: A layer cannot serve as a latent.
         """
-        x = x if self.dtype is None else _in_type(x, self.dtype)
+        x = x if self.dtype is None else in_type(x, self.dtype)
         settings = {"tasks": [task.spec for task in tasks], "seed": self.seed, "cascade": self.cascade}
         with on_loan(model, dtype=self.dtype), seeded(self.seed, near(model, x)):
             run = digest(model, (x, y), settings)
@@ -115,7 +115,3 @@ class Session:
                 f"found batch_size={self.batch_size}: leave it out"
             )
         return done.batch_size or self.batch_size or find_batch_size(model, x)
-
-
-def _in_type(x: Any, dtype: torch.dtype) -> Any:
-    return map_tensors(lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor, x)

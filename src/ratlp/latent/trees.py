@@ -52,6 +52,16 @@ def swapped(tree: Any, old: Tensor, new: Tensor) -> Any:
     return map_tensors(lambda tensor: new if tensor is old else tensor, tree)
 
 
+def in_type(tree: Any, dtype: torch.dtype) -> Any:
+    """The tree with its floating tensors in one type; token ids and masks stay as they are.
+
+    Example:
+        >>> in_type((torch.ones(1), torch.ones(1, dtype=torch.int64)), torch.float64)
+        (tensor([1.], dtype=torch.float64), tensor([1]))
+    """
+    return map_tensors(lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor, tree)
+
+
 def alias(tensor: Tensor) -> Tensor:
     """Another tensor object with the same content: what is done to its graph (hooks) does not touch the original."""
     return tensor if tensor.is_nested else _keeping_graph(tensor, lambda: tensor.view_as(tensor))

@@ -9,7 +9,7 @@ from ratlp.evaluation.checks.outcome import Measured, NotRun
 from ratlp.evaluation.checks.zero_gradients import gradients
 from ratlp.latent.batch import first_input
 from ratlp.latent.on_loan import on_loan
-from ratlp.latent.trees import map_tensors
+from ratlp.latent.trees import in_type
 
 _TOLERATED = 0.05
 _ALIKE = 0.9
@@ -51,9 +51,8 @@ class Precision(SelfCheck):
             raise NotRun("the model is evaluated in float64")
         own = case.per_sample(lambda space, y: gradients(case, space, y).flatten(1).double())
         try:
-            wide = map_tensors(lambda tensor: tensor.double() if tensor.is_floating_point() else tensor, case.x)
             with on_loan(case.model, dtype=torch.float64):
-                twin = case.twin(x=wide)
+                twin = case.twin(x=in_type(case.x, torch.float64))
                 exact = twin.per_sample(lambda space, y: gradients(twin, space, y).flatten(1))
         except (RuntimeError, TypeError, NotImplementedError) as error:
             raise NotRun(f"the model does not run in float64: {error}") from error
