@@ -13,6 +13,9 @@ LEVEL = 0.01
 NOISE = 0.01
 """The share of samples that two runs of a sound attack may leave each other: one point of accuracy."""
 
+TOLERATED = 0.05
+"""The share of samples that may have lost their gradient in a sound net, as where a narrow layer's units are dead."""
+
 
 def beyond(count: int, n: int, share: float) -> bool:
     """Whether `count` of n is significantly more than `share` of them: one-sided exact binomial test at `LEVEL`.

@@ -5,13 +5,13 @@ from torch import Tensor
 
 from ratlp.evaluation.checks.base import SelfCheck
 from ratlp.evaluation.checks.case import Case
+from ratlp.evaluation.checks.evidence import TOLERATED
 from ratlp.evaluation.checks.outcome import Measured, NotRun
 from ratlp.evaluation.checks.zero_gradients import gradients
 from ratlp.latent.batch import first_input
 from ratlp.latent.on_loan import on_loan
 from ratlp.latent.trees import in_type
 
-_TOLERATED = 0.05
 _ALIKE = 0.9
 
 
@@ -56,7 +56,7 @@ class Precision(SelfCheck):
                 exact = twin.per_sample(lambda space, y: gradients(twin, space, y).flatten(1))
         except (RuntimeError, TypeError, NotImplementedError) as error:
             raise NotRun(f"the model does not run in float64: {error}") from error
-        return self.share(int((~_alike(own, exact)).sum()), case, at_most=_TOLERATED)
+        return self.share(int((~_alike(own, exact)).sum()), case, at_most=TOLERATED)
 
 
 def _alike(these: Tensor, those: Tensor) -> Tensor:

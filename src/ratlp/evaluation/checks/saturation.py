@@ -6,10 +6,9 @@ from torch.nn.functional import cross_entropy
 from ratlp.attacks import ClassifierProblem
 from ratlp.evaluation.checks.base import SelfCheck
 from ratlp.evaluation.checks.case import Case
+from ratlp.evaluation.checks.evidence import TOLERATED
 from ratlp.evaluation.checks.outcome import Measured
 from ratlp.evaluation.spaces import Space
-
-_TOLERATED = 0.05
 
 
 class Saturation(SelfCheck):
@@ -44,7 +43,7 @@ class Saturation(SelfCheck):
             problem = ClassifierProblem(space, y, [space.points], [case.perturbation], loss=_each)
             return problem.gradients[0].flatten(1).any(1)
 
-        return self.share(case.n - int(case.per_sample(available).sum()), case, at_most=_TOLERATED)
+        return self.share(case.n - int(case.per_sample(available).sum()), case, at_most=TOLERATED)
 
 
 def _each(logits: Tensor, y: Tensor) -> Tensor:

@@ -5,10 +5,9 @@ from torch import Tensor
 from ratlp.attacks import ClassifierProblem
 from ratlp.evaluation.checks.base import SelfCheck
 from ratlp.evaluation.checks.case import Case
+from ratlp.evaluation.checks.evidence import TOLERATED
 from ratlp.evaluation.checks.outcome import Measured
 from ratlp.evaluation.spaces import Space
-
-_TOLERATED = 0.05
 
 
 class ZeroGradients(SelfCheck):
@@ -37,7 +36,7 @@ class ZeroGradients(SelfCheck):
     def measure(self, case: Case) -> Measured:
         """The share of samples without a gradient."""
         gradients_at = case.per_sample(lambda space, y: gradients(case, space, y).flatten(1).any(1))
-        return self.share(case.n - int(gradients_at.sum()), case, at_most=_TOLERATED)
+        return self.share(case.n - int(gradients_at.sum()), case, at_most=TOLERATED)
 
 
 def gradients(case: Case, space: Space, y: Tensor) -> Tensor:
