@@ -3,12 +3,11 @@
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ratlp.attacks import ClassifierProblem
 from ratlp.evaluation.checks.base import SelfCheck
 from ratlp.evaluation.checks.case import Case
 from ratlp.evaluation.checks.evidence import TOLERATED
 from ratlp.evaluation.checks.outcome import Measured
-from ratlp.evaluation.spaces import Space
+from ratlp.evaluation.checks.zero_gradients import gradients
 
 
 class Saturation(SelfCheck):
@@ -38,12 +37,8 @@ class Saturation(SelfCheck):
 
     def measure(self, case: Case) -> Measured:
         """The share of samples whose cross-entropy has no gradient."""
-
-        def available(space: Space, y: Tensor) -> Tensor:
-            problem = ClassifierProblem(space, y, [space.points], [case.perturbation], loss=_each)
-            return problem.gradients[0].flatten(1).any(1)
-
-        return self.share(case.n - int(case.per_sample(available).sum()), case, at_most=TOLERATED)
+        available = case.per_sample(lambda space, y: gradients(case, space, y, loss=_each).flatten(1).any(1))
+        return self.share(case.n - int(available.sum()), case, at_most=TOLERATED)
 
 
 def _each(logits: Tensor, y: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from ratlp.attacks import ClassifierProblem
+from ratlp.attacks.classifier import AttackLoss
 from ratlp.evaluation.checks.base import SelfCheck
 from ratlp.evaluation.checks.case import Case
 from ratlp.evaluation.checks.evidence import TOLERATED
@@ -39,8 +40,8 @@ class ZeroGradients(SelfCheck):
         return self.share(case.n - int(gradients_at.sum()), case, at_most=TOLERATED)
 
 
-def gradients(case: Case, space: Space, y: Tensor) -> Tensor:
-    """Of the loss that the primary attack climbs, at the points themselves, `[batch, *point]`."""
-    problem = ClassifierProblem(space, y, [space.points], [case.perturbation], loss=case.primary.loss)
-    (found,) = problem.gradients
+def gradients(case: Case, space: Space, y: Tensor, *, loss: AttackLoss | None = None) -> Tensor:
+    """Of a loss, that which the primary attack climbs unless given, at the points themselves, `[batch, *point]`."""
+    loss = case.primary.loss if loss is None else loss
+    (found,) = ClassifierProblem(space, y, [space.points], [case.perturbation], loss=loss).gradients
     return found
