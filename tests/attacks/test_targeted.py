@@ -66,11 +66,12 @@ def test_returns_the_highest_of_the_problems_own_loss():
 
 
 @pytest.mark.parametrize(
-    ("inner", "gradients", "single"), [(APGD(), True, False), (FGSM(), True, True), (Square(), False, False)]
+    ("inner", "gradients", "single", "iterative"),
+    [(APGD(), True, False, True), (FGSM(), True, True, False), (Square(), False, False, False)],
 )
-def test_is_of_the_kind_of_what_it_runs(inner, gradients, single):
-    targeted = Targeted(Targeted(inner))
-    assert (targeted.takes_gradients, targeted.single_step) == (gradients, single)
+def test_is_of_the_kind_of_what_it_runs(inner, gradients, single, iterative):
+    for attack in (inner, Targeted(Targeted(inner))):
+        assert (attack.takes_gradients, attack.single_step, attack.iterative) == (gradients, single, iterative)
 
 
 def test_needs_logits():

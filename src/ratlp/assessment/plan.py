@@ -108,7 +108,7 @@ class Plan:
         """
         given = [a for a in self._at(layer, self.attacks) if not isinstance(a.maximiser, AutoAttack)]
         attacks = given or self._at(layer, ["pgd"])
-        climbs = [a for a in attacks if a.maximiser.takes_gradients and not a.maximiser.single_step]
+        climbs = [a for a in attacks if a.maximiser.iterative]
         return [*climbs, *attacks][0]
 
     def settings(self) -> dict[str, Any]:

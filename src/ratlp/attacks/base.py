@@ -165,6 +165,11 @@ class Maximiser(ABC):
     takes_gradients: bool = True
     single_step: bool = False
 
+    @property
+    def iterative(self) -> bool:
+        """Whether it takes gradients and several steps, as evaluation wants the attack that it varies."""
+        return self.takes_gradients and not self.single_step
+
     @abstractmethod
     def __call__(self, problem: InnerProblem) -> Deltas:
         """A perturbation in each of `problem.perturbations`, detached."""

@@ -185,7 +185,7 @@ class Case:
 
     @cached_property
     def _iterative(self) -> list[Attack]:
-        return [attack for attack in self._gradient if not attack.maximiser.single_step]
+        return [attack for attack in self.attacks if attack.maximiser.iterative]
 
     def _broken_by_any(self, attacks: Sequence[Attack], broken: Tensor | None = None) -> Tensor:
         """One after the other, each on what those before have left."""
