@@ -22,6 +22,12 @@ def test_discordant_counts_are_compared_not_concordant_ones():
     assert not outweighs(40, 30)
 
 
+@pytest.mark.parametrize("n", [1, 8, 60])
+def test_discordant_counts_are_tried_on_one_side_alone(n):
+    found = [outweighs(these, n - these) for these in range(n + 1)]
+    assert found == [binom.sf(these - 1, n, 0.5) < LEVEL for these in range(n + 1)]
+
+
 def test_the_difference_ignores_an_offset_of_all_logits():
     logits = torch.randn(5, 3)
     assert difference(logits, logits) == 0

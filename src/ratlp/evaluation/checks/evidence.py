@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ratlp.proportions import binomial_tail
+from ratlp.proportions import binomial_tail, mcnemar
 
 _ROUNDINGS = 16
 
@@ -37,7 +37,7 @@ def outweighs(these: int, those: int) -> bool:
         >>> outweighs(7, 0), outweighs(6, 0), outweighs(20, 18)
         (True, False, False)
     """
-    return binomial_tail(these, these + those, 0.5) < LEVEL
+    return these > those and mcnemar(these, those) < 2 * LEVEL  # mcnemar is two-sided
 
 
 def difference(logits: Tensor, others: Tensor) -> float:
