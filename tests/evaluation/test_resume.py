@@ -128,5 +128,11 @@ def test_the_batch_size_is_that_of_the_records(mlp, samples):
 
 @pytest.mark.parametrize("line", ["", "{}", "[1]", '{"run": "a"}', '{"run": "c0ffee", "task": "pgd", "sta'])
 def test_lines_that_are_no_record(line):
-    with pytest.raises(InputError, match="a record must be one line of JSON"):
+    with pytest.raises(InputError, match="a record must be as it was written"):
         Record.from_json(line)
+
+
+@pytest.mark.parametrize("entry", [{}, [1], None, {"values": 3}, {"values": [0], "start": 0, "colour": "red"}])
+def test_entries_that_are_no_record(entry):
+    with pytest.raises(InputError, match="a record must be as it was written"):
+        Record.from_dict(entry)

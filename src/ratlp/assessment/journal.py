@@ -64,11 +64,11 @@ class Journal:
     def keep(self, stage: str) -> Callable[[Record], None]:
         """What records a stage's finished work."""
 
-        def keep(record: Record) -> None:
+        def append(record: Record) -> None:
             self._records.setdefault(stage, []).append(record)
-            self._append({"stage": stage, "record": json.loads(record.to_json())})
+            self._append({"stage": stage, "record": record.to_dict()})
 
-        return keep
+        return append
 
     def value(self, stage: str, compute: Callable[[], Value]) -> Value:
         """What a stage that is one piece gives, as JSON keeps it: computed once, found afterwards."""
@@ -121,7 +121,7 @@ class Journal:
         try:
             stage = entry["stage"]
             if "record" in entry:
-                self._records.setdefault(stage, []).append(Record.from_json(json.dumps(entry["record"])))
+                self._records.setdefault(stage, []).append(Record.from_dict(entry["record"]))
             else:
                 self._values[stage] = entry["value"]
         except (KeyError, InputError):

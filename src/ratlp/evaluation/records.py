@@ -33,7 +33,7 @@ class Record:
 
     Example:
         >>> record = Record("c0ffee", "pgd", 0, 2, 2, (0, 1), forwards=40, gradients=38, seconds=0.1)
-        >>> Record.from_json(record.to_json()) == record
+        >>> Record.from_json(record.to_json()) == Record.from_dict(record.to_dict()) == record
         True
     """
 
@@ -47,9 +47,25 @@ class Record:
     gradients: int
     seconds: float
 
+    def to_dict(self) -> dict[str, Any]:
+        """The record as JSON knows it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, entry: Mapping[str, Any]) -> "Record":
+        """The inverse of `to_dict`.
+
+        Raises:
+            InputError: The entry is not a record.
+        """
+        try:
+            return cls(**{**entry, "values": tuple(entry["values"])})
+        except (TypeError, KeyError) as error:
+            raise _refused(entry) from error
+
     def to_json(self) -> str:
         """One line of JSON."""
-        return json.dumps(asdict(self), allow_nan=False)
+        return json.dumps(self.to_dict(), allow_nan=False)
 
     @classmethod
     def from_json(cls, line: str) -> "Record":
@@ -60,9 +76,15 @@ class Record:
         """
         try:
             entry = json.loads(line)
-            return cls(**{**entry, "values": tuple(entry["values"])})
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(f"a record must be one line of JSON as it was written; found {line[:60]!r}") from error
+        except ValueError as error:
+            raise _refused(line) from error
+        return cls.from_dict(entry)
+
+
+def _refused(found: Any) -> InputError:
+    return InputError(
+        f"a record must be as it was written; found {str(found)[:60]!r}: remove it, and its samples are run anew"
+    )
 
 
 class Done:
