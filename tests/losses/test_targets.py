@@ -4,7 +4,7 @@ from torch import nn
 
 from ratlp import RATLP
 from ratlp.errors import InputError
-from ratlp.losses.targets import check_labels
+from ratlp.losses.targets import check_targets
 
 LOGITS = torch.zeros(4, 3)
 
@@ -23,16 +23,16 @@ LOGITS = torch.zeros(4, 3)
 )
 def test_labels_that_do_not_fit(logits, y, message):
     with pytest.raises(InputError, match=message):
-        check_labels(logits, y)
+        check_targets(logits, y)
 
 
 @pytest.mark.parametrize("y", [torch.tensor([0, 1, 2, -100]), torch.full((4,), -100), torch.ones(4, 3) / 3])
 def test_ignored_labels_and_probabilities_pass(y):
-    check_labels(LOGITS, y)
+    check_targets(LOGITS, y)
 
 
 def test_positions():
-    check_labels(torch.zeros(2, 3, 5, 5), torch.zeros(2, 5, 5, dtype=torch.int64))
+    check_targets(torch.zeros(2, 3, 5, 5), torch.zeros(2, 5, 5, dtype=torch.int64))
 
 
 def test_the_objective_checks():

@@ -10,7 +10,7 @@ from ratlp.errors import InputError
 _IGNORED = -100  # torch's ignore_index
 
 
-def check_labels(logits: Tensor, y: Any) -> None:
+def check_targets(logits: Tensor, y: Any) -> None:
     """Check class indices against logits `[batch, classes, ...]`; class probabilities of their shape pass too.
 
     The range of the labels is checked on the CPU alone: on an accelerator it would cost a synchronisation.
@@ -19,7 +19,7 @@ def check_labels(logits: Tensor, y: Any) -> None:
         InputError: The batch is empty, or the labels do not fit the logits.
 
     Example:
-        >>> check_labels(torch.zeros(4, 3), torch.tensor([0, 1, 2, 0]))
+        >>> check_targets(torch.zeros(4, 3), torch.tensor([0, 1, 2, 0]))
     """
     if logits.dim() < 2 or len(logits) == 0:
         raise InputError(

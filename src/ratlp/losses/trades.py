@@ -4,7 +4,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 from ratlp.losses.base import Loss
-from ratlp.losses.targets import check_labels
+from ratlp.losses.targets import check_targets
 
 
 class TRADES(Loss):
@@ -25,7 +25,7 @@ class TRADES(Loss):
 
     def clean(self, logits: Tensor, y: Tensor) -> Tensor:
         """The mean cross-entropy; the labels are checked here, once a step."""
-        check_labels(logits, y)
+        check_targets(logits, y)
         return cross_entropy(logits, y)
 
     def adversarial(self, logits: Tensor, y: Tensor, clean_logits: Tensor) -> Tensor:
