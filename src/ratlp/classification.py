@@ -13,7 +13,7 @@ from ratlp.latent.batch import call_model, logits_of
 from ratlp.latent.trees import tensors
 from ratlp.perturbations.values import for_point
 
-_UNITS = 4
+_ROUNDINGS = 4
 
 
 def check_samples(x: Any, y: Any) -> None:
@@ -101,7 +101,7 @@ def check_within(x: Tensor, bounds: tuple[float | Tensor, float | Tensor], *, na
         ratlp.errors.InputError: inputs must lie within the bounds (0, 1); found 1 of 2 values outside, ...
     """
     low, high = (torch.as_tensor(for_point(bound, x, "bounds")).to(x) for bound in bounds)
-    rounding = _UNITS * torch.finfo(x.dtype).eps if x.is_floating_point() else 0
+    rounding = _ROUNDINGS * torch.finfo(x.dtype).eps if x.is_floating_point() else 0
     slack = rounding * torch.maximum(*(bound.abs().nan_to_num(posinf=0) for bound in (low, high)))
     outside = (x < low - slack) | (x > high + slack)
     if bool(outside.any()):
