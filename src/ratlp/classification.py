@@ -57,13 +57,16 @@ def check_labels(y: Any) -> None:
     Example:
         >>> check_labels(torch.tensor([0.0, 1.0]))
         Traceback (most recent call last):
-        ratlp.errors.InputError: labels must be an int64 tensor [n], class indices; found torch.float32 of shape (2,)
+        ratlp.errors.InputError: labels must be an int64 tensor [n], class indices; found torch.float32 of shape (2,)...
     """
     if not isinstance(y, Tensor) or y.dim() != 1 or y.dtype is not torch.int64:
         found = f"{y.dtype} of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
-        raise InputError(f"labels must be an int64 tensor [n], class indices; found {found}")
+        raise InputError(
+            f"labels must be an int64 tensor [n], class indices; found {found}: give one whole number for "
+            "each sample, such as torch.as_tensor(y).long(), or y.argmax(1) of one-hot labels"
+        )
     if len(y) == 0:
-        raise InputError("one sample or more is needed; found none")
+        raise InputError("one sample or more is needed; found none: give some")
 
 
 def check_batch_size(batch_size: int | None) -> None:
@@ -203,7 +206,7 @@ def checked_logits(logits: Tensor, *, n: int) -> Tensor:
             f"for a batch of {n}: write a binary classifier's single logit s as [0, s]"
         )
     if not logits.is_floating_point():
-        raise InputError(f"a model must return floating logits; found {logits.dtype}")
+        raise InputError(f"a model must return floating logits; found {logits.dtype}: return scores, not classes")
     # The sum alone tells of most batches, at a tenth of the cost
     if not math.isfinite(logits.detach().sum()) and not bool(torch.isfinite(logits).all()):
         nan = int(logits.isnan().sum())
