@@ -107,3 +107,13 @@ def test_equal_short_names_are_told_apart(here):
     )
     content = json.loads((here / "out" / "results.json").read_bytes())
     assert [model["name"] for model in content["models"]] == ["one.safetensors", "b/one.safetensors"]
+
+
+def test_names_are_shown_as_they_are(here, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    name = "run[lr=0.1]"  # brackets are markup to the library that draws tables
+    (here / "two.safetensors").rename(f"{name}.safetensors")
+    models = ["one.safetensors", f"{name}.safetensors"]
+    assert run(*models, "--data", "data.npz", *QUICK, "--samples", 6, "--out", "out") == 0
+    heading = next(line for line in capsys.readouterr().out.splitlines() if line.split()[:2] == ["Attack", "At"])
+    assert heading.split() == ["Attack", "At", "one", name]

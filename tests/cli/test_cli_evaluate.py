@@ -158,8 +158,8 @@ def test_the_bar_tells_the_robust_accuracy_so_far(capsys, monkeypatch):
             super().__init__(stderr=stderr, force_terminal=True, width=120)
 
     monkeypatch.setattr(progress, "Console", Terminal)
-    with progress.accuracy_progress() as watch, watch("attacks") as tell:
+    with progress.accuracy_progress() as watch, watch("run[lr=0.1]: attacks") as tell:
         tell(Progress(finished=16, begun=32, n=64, part=0.5, robust=24))
     shown = capsys.readouterr().err
-    assert "attacks" in shown
+    assert "run[lr=0.1]: attacks" in shown
     assert "robust so far: 75.0 % of 32 samples" in shown

@@ -92,7 +92,7 @@ def rich_table(grid: Grid) -> Table:
     """The grid for a terminal."""
     table = Table(box=SIMPLE_HEAD)
     for column in grid.columns:
-        table.add_column(column.title, justify="right" if column.right else "left")
+        table.add_column(escape(column.title), justify="right" if column.right else "left")
     for row in grid.rows:
         table.add_row(*map(escape, row))
     return table

@@ -70,5 +70,5 @@ def method_progress(largest: float) -> Iterator[Callable[[Certified], None]]:
 def _bars(*columns: ProgressColumn) -> Progress:
     """Bars with their name, the time and these columns; nothing where stderr is not a terminal."""
     console = Console(stderr=True)
-    common = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    common = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     return Progress(*common, *columns, console=console, disable=not console.is_terminal)
