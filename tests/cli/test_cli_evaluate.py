@@ -163,3 +163,13 @@ def test_the_bar_tells_the_robust_accuracy_so_far(capsys, monkeypatch):
     shown = capsys.readouterr().err
     assert "run[lr=0.1]: attacks" in shown
     assert "robust so far: 75.0 % of 32 samples" in shown
+
+
+def test_ctrl_c_before_anything_is_finished_promises_nothing(here, tmp_path, capsys, monkeypatch):
+    def interrupted_at_once(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ratlp.cli.evaluate.assess", interrupted_at_once)
+    assert run("net.safetensors", "--data", "data.npz", *QUICK, "--out", "out") == 130
+    assert capsys.readouterr().err == "ratlp: interrupted; results are written whole or not at all\n"
+    assert list((tmp_path / "out").iterdir()) == []

@@ -78,7 +78,9 @@ def working(
         try:
             yield journal, watch
         except KeyboardInterrupt:
-            typer.echo(f"ratlp: what is finished is kept in {journal.path}: the same command goes on there", err=True)
+            if journal.found:  # else the journal is removed
+                kept = f"ratlp: what is finished is kept in {journal.path}: the same command goes on there"
+                typer.echo(kept, err=True)
             raise
 
 
