@@ -61,11 +61,8 @@ def pages(moons, digits, tmp_path_factory):
     first, _, given = moons
     source, budgets = Moons(n=400), {"input": Budget((0.1,)), "encoder": Budget((0.5,))}
     second = assessed(tmp_path_factory.mktemp("second"), source, budgets)[0]
-    names = ("one", "another.model.with.a.long.name")
-    given = {**given, "models": dict.fromkeys(names, "mlp")}
-    compared = comparison_files(
-        dict(zip(names, (first, second), strict=True)), differences(names, (first, second)), given
-    )
+    found = {"one": first, "another.model.with.a.long.name": second}
+    compared = comparison_files(found, differences(found), {**given, "models": dict.fromkeys(found, "mlp")})
     files = {"moons": evaluation_files(*moons), "digits": evaluation_files(*digits), "compared": compared}
     return {name: content["report.html"].decode() for name, content in files.items()}
 

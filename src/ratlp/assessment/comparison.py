@@ -1,6 +1,8 @@
 """Whether one model is more robust than another, judged on the same samples one by one."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import combinations, zip_longest
 from typing import Any
 
 from ratlp.assessment.assessment import Assessment
@@ -37,27 +39,39 @@ class Difference:
         return {**asdict(self), "ci95": list(self.ci95)}
 
 
-def differences(names: tuple[str, ...], found: tuple[Assessment, ...]) -> tuple[Difference, ...]:
+def differences(found: Mapping[str, Assessment]) -> tuple[Difference, ...]:
     """Of every two models: clean, and in the worst case at each place.
 
+    Args:
+        found: Assessments by the names of their models.
+
     Raises:
-        InputError: The models were not assessed on the same samples, at the same places.
+        InputError: The models were assessed on samples with other labels, or not under the same attacks in the same
+            order.
 
     Example:
-        >>> differences(("net",), ())
+        >>> differences({})
         ()
     """
-    if len({(one.evaluation.samples.labels, one.layers) for one in found}) > 1:
-        raise InputError("models are compared on the same samples under the same attacks; found others")
-    return tuple(
-        difference
-        for first in range(len(names))
-        for second in range(first + 1, len(names))
-        for difference in _between(names[first], found[first], names[second], found[second])
-    )
+    for other in list(found)[1:]:
+        _check_alike(found, next(iter(found)), other)
+    pairs = combinations(found, 2)
+    return tuple(difference for first, second in pairs for difference in _between(found, first, second))
 
 
-def _between(first: str, one: Assessment, second: str, other: Assessment) -> list[Difference]:
+def _check_alike(found: Mapping[str, Assessment], first: str, second: str) -> None:
+    one, other = found[first].evaluation, found[second].evaluation
+    rule, fix = "models are compared on the same samples under the same attacks", "assess all with one plan"
+    if one.samples.labels != other.samples.labels:
+        raise InputError(f"{rule}; found other labels for {second!r} than for {first!r}: {fix}")
+    words = ((attack.attack for attack in evaluation.attacks) for evaluation in (one, other))
+    for this, that in zip_longest(*words, fillvalue="no attack"):
+        if this != that:
+            raise InputError(f"{rule}; found {second!r} under {that}, where {first!r} was under {this}: {fix}")
+
+
+def _between(found: Mapping[str, Assessment], first: str, second: str) -> list[Difference]:
+    one, other = found[first], found[second]
     n = one.evaluation.clean.n
     pairs = {"clean": (one.evaluation.samples.correct, other.evaluation.samples.correct)}
     pairs |= {f"worst case at {layer}": (one.robust(layer), other.robust(layer)) for layer in one.layers}

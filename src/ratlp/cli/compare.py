@@ -47,7 +47,7 @@ def compare_command(
             name: assess(one.model, one.x, one.y, plan, journal, watch=watch, prefix=f"{name}: ")
             for name, one in subjects.items()
         }
-        differing = differences(tuple(found), tuple(found.values()))
+        differing = differences(found)
         with watch("figures and report"):
             files = comparison_files(found, differing, facts)
         folder.publish(files)
