@@ -155,6 +155,12 @@ def test_inputs_without_a_picture_leave_its_section_out(moons):
     assert not any(title.startswith(("Decision", "Latent")) for title in headings(page))
 
 
+def test_pictures_of_the_input_name_its_own_attack_wherever_the_input_stands(tmp_path):
+    budgets = {"encoder": Budget((0.5,)), "input": Budget((0.1,))}
+    page = evaluation_page(*assessed(tmp_path, Moons(n=400), budgets), {})
+    assert "and where fgsm, L-inf 0.1 moves them" in page.replace("&nbsp;", " ")
+
+
 @needs_browser
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["moons", "digits", "compared"])

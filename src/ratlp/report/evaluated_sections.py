@@ -121,7 +121,8 @@ def _curves(assessment: Assessment) -> Iterator[Section]:
 
 def _pictures(assessment: Assessment, seen: Views) -> Iterator[Section]:
     attack = next((one for one in assessment.evaluation.attacks if one.layer == INPUT), None)
-    by = "" if attack is None else f"{assessment.curves[0].name}, {budget_text(attack)}"
+    curve = next((one for one in assessment.curves if one.layer == INPUT), None)
+    by = "" if attack is None or curve is None else f"{curve.name}, {budget_text(attack)}"
     if seen.regions is not None:
         yield Section(
             title="Decision boundary",
