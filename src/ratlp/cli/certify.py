@@ -10,11 +10,12 @@ from rich.console import Console
 from ratlp.attacks import PGD
 from ratlp.certificates import METHODS, Certification, Effort, certify
 from ratlp.certificates.certification import SCHEMA
-from ratlp.cli.evaluate import common_facts, rich_table
 from ratlp.cli.output import OutputFolder
 from ratlp.cli.progress import method_progress
 from ratlp.cli.request import bounds_of, names, numbers
 from ratlp.cli.subject import open_subject, short_name
+from ratlp.cli.terminal import rich_table
+from ratlp.cli.working import common_facts
 from ratlp.data import load_source
 from ratlp.latent.layers import INPUT
 from ratlp.perturbations import Norm

@@ -9,10 +9,11 @@ import typer
 from rich.console import Console
 
 from ratlp.assessment import assess, differences
-from ratlp.cli.evaluate import common_facts, rich_table, warn, working
 from ratlp.cli.output import OutputFolder
 from ratlp.cli.request import Request, with_request
 from ratlp.cli.subject import Subject, open_subject, short_name
+from ratlp.cli.terminal import rich_table, warn
+from ratlp.cli.working import common_facts, working
 from ratlp.data import Source, load_source
 from ratlp.errors import InputError
 from ratlp.report.compared import SCHEMA, accuracies_grid, comparison_files, differences_grid
