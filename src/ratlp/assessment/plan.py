@@ -8,7 +8,7 @@ from typing import Any
 from ratlp.errors import InputError
 from ratlp.evaluation import Attack, AutoAttack, quick_attacks, standard_attacks
 from ratlp.latent.layers import INPUT, at_layer
-from ratlp.perturbations import Norm, PerturbationSet, perturbation_set
+from ratlp.perturbations import LInf, Norm, PerturbationSet, perturbation_set
 from ratlp.perturbations.scale import rms_per_sample
 
 SUITES = {"quick": quick_attacks, "full": standard_attacks}
@@ -125,6 +125,16 @@ class Plan:
         return perturbation_set(self.norm, budget.eps, relative_to=scale, bounds=bounds)
 
 
+def attack_names() -> tuple[str, ...]:
+    """The attacks that can be chosen by their names.
+
+    Example:
+        >>> attack_names()
+        ('fgsm', 'pgd', 'apgd-ce', 'apgd-dlr', 'apgd-t', 'square', 'noise', 'autoattack')
+    """
+    return (*(attack.name for attack in standard_attacks(LInf(1.0))), _AUTOATTACK)
+
+
 def chosen(names: Sequence[str], perturbation: PerturbationSet, *, layer: str = INPUT, seed: int = 0) -> list[Attack]:
     """The attacks of these names.
 
@@ -148,9 +158,9 @@ def chosen(names: Sequence[str], perturbation: PerturbationSet, *, layer: str = 
         return list(SUITES[names[0]](perturbation, layer=layer))
     known = {attack.name: attack for attack in standard_attacks(perturbation, layer=layer)}
     for name in names:
-        if name not in known and name != _AUTOATTACK:
-            listed = ", ".join([*known, _AUTOATTACK])
-            raise InputError(f"attacks must be quick, full, or names out of {listed}; found {name!r}")
+        if name not in attack_names():
+            listed = f"{', '.join(SUITES)}, or names out of {', '.join(attack_names())}"
+            raise InputError(f"attacks must be {listed}; found {name!r}")
     if not names or len(set(names)) < len(names):
         raise InputError(f"attacks must be one or more, each once; found {', '.join(names) or 'none'}")
     if _AUTOATTACK in names:

@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -10,9 +10,21 @@ from rich.console import Console
 from ratlp.attacks import PGD
 from ratlp.certificates import METHODS, Certification, Effort, certify
 from ratlp.certificates.certification import SCHEMA
+from ratlp.cli.options import (
+    DEFAULT_EPS,
+    BoundsOption,
+    DataOption,
+    LabelOption,
+    ModelArgument,
+    NormOption,
+    WeightsOption,
+    bounds_of,
+    names,
+    numbers,
+    spelled_out,
+)
 from ratlp.cli.output import OutputFolder
 from ratlp.cli.progress import method_progress
-from ratlp.cli.request import bounds_of, names, numbers
 from ratlp.cli.subject import open_subject, short_name
 from ratlp.cli.terminal import rich_table
 from ratlp.cli.working import common_facts
@@ -23,32 +35,28 @@ from ratlp.report.accuracies import percent_with_interval
 from ratlp.report.certified import certification_files
 from ratlp.report.certified_grids import certified_grid, methods_grid
 
-_NORMS = " or ".join(get_args(Norm))
+_EPS = f"Radii, such as 0.05,0.1 (default: {','.join(DEFAULT_EPS)})."
 
 
 def certify_command(
-    model: Annotated[str, typer.Argument(help="A .safetensors file by ratlp.save, or package.module:factory.")],
-    data: Annotated[
-        str, typer.Option(help="moons, digits, a folder of IDX files, or a .npz, .csv or .parquet file; its test part.")
-    ],
-    weights: Annotated[Path | None, typer.Option(help="A .safetensors file for a factory's model.")] = None,
+    model: ModelArgument,
+    data: DataOption,
+    weights: WeightsOption = None,
     layer: Annotated[str, typer.Option(help="Perturb the output of this layer, such as features.3.")] = INPUT,
-    eps: Annotated[list[str] | None, typer.Option(help="Radii, such as 0.05,0.1 (default: 0.1).")] = None,
-    norm: Annotated[str, typer.Option(help=f"{_NORMS}.")] = "linf",
-    bounds: Annotated[
-        str | None, typer.Option(help="Of the inputs, such as 0,1, or none (default: the data's own).")
-    ] = None,
+    eps: Annotated[list[str] | None, typer.Option(help=_EPS)] = None,
+    norm: NormOption = "linf",
+    bounds: BoundsOption = None,
     method: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(METHODS)} (default: all).")] = None,
     attack: Annotated[int | None, typer.Option(min=1, help="Also run PGD with so many steps.")] = None,
     samples: Annotated[int | None, typer.Option(min=1, help="Only the first so many of the test part.")] = None,
-    label: Annotated[str, typer.Option(help="Label column of a .csv or .parquet file.")] = "label",
+    label: LabelOption = "label",
     seed: Annotated[int, typer.Option(min=0, help="Of the split, the one that the model was trained on.")] = 0,
     tolerance: Annotated[float, typer.Option(help="Of radii, as a share; inf tries the given eps alone.")] = 0.01,
     batch_size: Annotated[int, typer.Option(min=1, help="Samples at once.")] = 256,
     out: Annotated[Path | None, typer.Option(help="Folder (default: ratlp-results/certify-MODEL).")] = None,
 ) -> None:
     """Certify a model: the share of samples that no perturbation up to eps can turn, and a radius for each."""
-    radii, methods = numbers(eps or ["0.1"], "eps"), names(method) if method else None
+    radii, methods = numbers(eps or DEFAULT_EPS, "eps"), names(method) if method else None
     source = load_source(data, label=label)
     within = bounds_of(bounds, source)
     subject = open_subject(model, weights, source, seed=seed, samples=samples)
@@ -56,8 +64,7 @@ def certify_command(
     given: dict[str, Any] = {"weights": weights, "layer": layer, "eps": ",".join(map(repr, radii)), "norm": norm}
     given |= {"bounds": bounds, "method": methods and ",".join(methods), "attack": attack, "samples": samples}
     given |= {"label": label, "seed": seed, "tolerance": tolerance, "batch-size": batch_size}
-    words = [f"--{name}={value}" for name, value in given.items() if value is not None]
-    command = shlex.join(["ratlp", "certify", model, f"--data={data}", *words])
+    command = shlex.join(["ratlp", "certify", model, f"--data={data}", *spelled_out(given)])
     typer.echo(f"Running {command}\n")
     with method_progress(max(radii)) as progress:
         found = certify(

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from ratlp.assessment import assess, views
+from ratlp.cli.options import ModelArgument, WeightsOption
 from ratlp.cli.output import OutputFolder
 from ratlp.cli.request import Request, with_request
 from ratlp.cli.subject import open_subject, short_name
@@ -20,9 +21,9 @@ from ratlp.report.evaluated_grids import headline_grid
 
 @with_request
 def evaluate_command(
-    model: Annotated[str, typer.Argument(help="A .safetensors file by ratlp.save, or package.module:factory.")],
+    model: ModelArgument,
     *,
-    weights: Annotated[Path | None, typer.Option(help="A .safetensors file for a factory's model.")] = None,
+    weights: WeightsOption = None,
     request: Request,
     out: Annotated[Path | None, typer.Option(help="Folder (default: ratlp-results/evaluate-MODEL).")] = None,
 ) -> None:

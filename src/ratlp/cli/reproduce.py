@@ -8,6 +8,7 @@ from typing import Annotated
 import torch
 import typer
 
+from ratlp.cli.options import DataOption, LabelOption
 from ratlp.cli.output import OutputFolder
 from ratlp.cli.progress import terminal_progress
 from ratlp.data import Source, load_source
@@ -24,11 +25,8 @@ def reproduce_command(
         Path | None,
         typer.Option(help="Folder for the results (default: ratlp-results/NAME, or file-NAME for a file)."),
     ] = None,
-    data: Annotated[
-        str,
-        typer.Option(help="moons, digits, a folder of IDX files, or a .npz, .csv or .parquet file."),
-    ] = "moons",
-    label: Annotated[str, typer.Option(help="Label column of a .csv or .parquet file.")] = "label",
+    data: DataOption = "moons",
+    label: LabelOption = "label",
     epochs: Annotated[
         int | None,
         typer.Option(min=1, help="Passes over the training part (default: 50, or 10 on large data)."),

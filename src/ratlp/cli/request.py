@@ -11,6 +11,18 @@ from typing import Annotated, Any, cast
 import typer
 
 from ratlp.assessment import Budget, Plan
+from ratlp.assessment.plan import SUITES, attack_names
+from ratlp.cli.options import (
+    DEFAULT_EPS,
+    BoundsOption,
+    DataOption,
+    LabelOption,
+    NormOption,
+    bounds_of,
+    names,
+    numbers,
+    spelled_out,
+)
 from ratlp.data import Source
 from ratlp.errors import InputError
 from ratlp.latent.layers import INPUT
@@ -21,35 +33,33 @@ from ratlp.perturbations import Norm
 class Request:
     """The options in common, as they were given."""
 
-    data: Annotated[str, typer.Option(help="moons, digits, a folder of IDX files, or a .npz, .csv or .parquet file.")]
+    data: DataOption
     layer: Annotated[
         list[str] | None, typer.Option(help="Also attack the output of this layer; again for several.")
     ] = None
-    norm: Annotated[str, typer.Option(help="linf or l2.")] = "linf"
+    norm: NormOption = "linf"
     eps: Annotated[
         list[str] | None,
-        typer.Option(help="Radii such as 0.1,0.05,0.2: all attacks have the first, the curve all (default: 0.1)."),
+        typer.Option(
+            help="Radii such as 0.1,0.05,0.2: all attacks have the first, the curve all "
+            f"(default: {','.join(DEFAULT_EPS)})."
+        ),
     ] = None
     latent_eps: Annotated[list[str] | None, typer.Option(help="Radii at layers (default: those of --eps).")] = None
     relative: Annotated[
         bool, typer.Option("--relative", help="Radii at layers are multiples of each latent's root mean square.")
     ] = False
-    bounds: Annotated[
-        str | None, typer.Option(help="Of the inputs, such as 0,1, or none (default: the data's own).")
-    ] = None
+    bounds: BoundsOption = None
     samples: Annotated[int, typer.Option(min=1, help="So many of the test part, the first ones.")] = 1000
     batch_size: Annotated[
         int | None,
         typer.Option(min=1, help="Samples at once (default: what fits in memory)."),
     ] = None
-    attacks: Annotated[
-        str,
-        typer.Option(help="quick, full, or names: fgsm, pgd, apgd-ce, apgd-dlr, apgd-t, square, noise, autoattack."),
-    ] = "quick"
+    attacks: Annotated[str, typer.Option(help=f"{', '.join(SUITES)}, or names: {', '.join(attack_names())}.")] = "quick"
     checks: Annotated[bool, typer.Option(help="Look for what would spoil the numbers.")] = True
     certify: Annotated[bool, typer.Option(help="Also prove what no attack can break.")] = False
     seed: Annotated[int, typer.Option(min=0, help="Of the attacks, and of the data's split.")] = 0
-    label: Annotated[str, typer.Option(help="Label column of a .csv or .parquet file.")] = "label"
+    label: LabelOption = "label"
 
     def plan(self, source: Source) -> Plan:
         """What is to be found out.
@@ -58,7 +68,7 @@ class Request:
             InputError: An option is out of its range.
             MissingExtraError: An attack needs a package that is not installed.
         """
-        radii = numbers(self.eps or ["0.1"], "eps")
+        radii = numbers(self.eps or DEFAULT_EPS, "eps")
         latent = numbers(self.latent_eps, "latent-eps") if self.latent_eps else radii
         if not self.layer and (self.latent_eps or self.relative):
             raise InputError("--latent-eps and --relative are for layers; found no --layer: name one")
@@ -80,12 +90,11 @@ class Request:
         """The command line that runs it again, all options spelled out but `--out`."""
         words = ["ratlp", name, *models, *(f"--weights={file}" for file in weights), f"--data={self.data}"]
         words += [f"--layer={layer}" for layer in self.layer or ()]
-        given: dict[str, Any] = {"norm": self.norm, "eps": ",".join(self.eps or ["0.1"])}
+        given: dict[str, Any] = {"norm": self.norm, "eps": ",".join(self.eps or DEFAULT_EPS)}
         given |= {"latent-eps": self.latent_eps and ",".join(self.latent_eps), "bounds": self.bounds}
         given |= {"samples": self.samples, "batch-size": self.batch_size, "attacks": self.attacks}
         given |= {"seed": self.seed, "label": self.label}
-        words += [f"--{option}={value}" for option, value in given.items() if value is not None]
-        words += ["--relative"] * self.relative
+        words += [*spelled_out(given), *["--relative"] * self.relative]
         words += ["--checks" if self.checks else "--no-checks", "--certify" if self.certify else "--no-certify"]
         return shlex.join(words)
 
@@ -111,57 +120,10 @@ def with_request(command: Callable[..., None]) -> Callable[..., None]:
     parameters.sort(key=lambda parameter: parameter.default is not parameter.empty)
 
     @wraps(command)
-    def spelled_out(**given: Any) -> None:
+    def with_options(**given: Any) -> None:
         request = Request(**{name: given.pop(name) for name in options if name in given})
         command(**given, request=request)
 
     by_name = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in parameters]
-    spelled_out.__signature__ = inspect.Signature(by_name)  # type: ignore[attr-defined]
-    return spelled_out
-
-
-def names(texts: Sequence[str]) -> tuple[str, ...]:
-    """Names with commas between them.
-
-    Example:
-        >>> names(["fgsm, pgd", "noise"])
-        ('fgsm', 'pgd', 'noise')
-    """
-    return tuple(name.strip() for text in texts for name in text.split(","))
-
-
-def numbers(texts: Sequence[str], option: str) -> tuple[float, ...]:
-    """Numbers with commas between them.
-
-    Raises:
-        InputError: One is none.
-
-    Example:
-        >>> numbers(["0.1,0.2", "0.3"], "eps")
-        (0.1, 0.2, 0.3)
-    """
-    try:
-        return tuple(map(float, names(texts)))
-    except ValueError:
-        raise InputError(f"{option} must be numbers, such as 0.05,0.1; found {','.join(texts)!r}") from None
-
-
-def bounds_of(text: str | None, source: Source) -> tuple[float, float] | None:
-    """The bounds of the inputs: those asked for, none for "none", or where nothing is asked for the data's own.
-
-    Raises:
-        InputError: They are not two numbers.
-
-    Example:
-        >>> from ratlp.data import Digits
-        >>> bounds_of("0,2", Digits()), bounds_of("none", Digits()), bounds_of(None, Digits())
-        ((0.0, 2.0), None, (0.0, 1.0))
-    """
-    if text is None:
-        return source.bounds
-    if text == "none":
-        return None
-    low, *rest = numbers([text], "bounds")
-    if len(rest) != 1:
-        raise InputError(f"bounds must be two numbers, such as 0,1, or none; found {text!r}")
-    return low, rest[0]
+    with_options.__signature__ = inspect.Signature(by_name)  # type: ignore[attr-defined]
+    return with_options
