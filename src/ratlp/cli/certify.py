@@ -34,6 +34,7 @@ from ratlp.perturbations import Norm
 from ratlp.report.accuracies import percent_with_interval
 from ratlp.report.certified import certification_files
 from ratlp.report.certified_grids import certified_grid, methods_grid
+from ratlp.report.json_file import RESULTS
 
 _EPS = f"Radii, such as 0.05,0.1 (default: {','.join(DEFAULT_EPS)})."
 
@@ -85,7 +86,8 @@ def certify_command(
     files = certification_files(found, facts)
     folder.publish(files)
     _show(found)
-    typer.echo(f"\nWritten to {folder.path}: open {folder.path / min(files)}")  # the figure, where there is one
+    shown = next(name for name in ("certified.png", RESULTS) if name in files)
+    typer.echo(f"\nWritten to {folder.path}: open {folder.path / shown}")
 
 
 def _show(found: Certification) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 from ratlp.certificates import Certification
 from ratlp.report.figures.certified import certified_figure
-from ratlp.report.figures.style import figure_png, figure_svg
-from ratlp.report.json_file import json_bytes
+from ratlp.report.figures.style import figure_files
+from ratlp.report.json_file import with_results
 
 
 def certification_files(certification: Certification, facts: Mapping[str, Any]) -> dict[str, bytes]:
@@ -27,11 +27,5 @@ def certification_files(certification: Certification, facts: Mapping[str, Any]) 
         >>> sorted(certification_files(found, {"command": "ratlp certify net.safetensors"}))
         ['certified.png', 'certified.svg', 'results.json']
     """
-    files = {}
-    if max(certification.eps) > 0:
-        figure = certified_figure(certification)
-        files = {"certified.png": figure_png(figure), "certified.svg": figure_svg(figure)}
-    content = certification.to_dict()
-    samples = content.pop("samples")  # long, so last
-    content |= {**facts, "files": sorted([*files, "results.json"]), "samples": samples}
-    return {**files, "results.json": json_bytes(content)}
+    figures = {"certified": certified_figure(certification)} if max(certification.eps) > 0 else {}
+    return with_results(figure_files(figures), {**certification.to_dict(), **facts}, last=("samples",))

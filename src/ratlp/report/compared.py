@@ -13,10 +13,10 @@ from ratlp.report.evaluated import CLOSING, cards
 from ratlp.report.evaluated_grids import budgets, checks_grid, place_name
 from ratlp.report.evaluated_sections import warning_lines
 from ratlp.report.figures.robustness import robustness_figure
-from ratlp.report.figures.style import figure_png, figure_svg
+from ratlp.report.figures.style import figure_files
 from ratlp.report.grid import Column, Grid
 from ratlp.report.html import html_page
-from ratlp.report.json_file import json_bytes
+from ratlp.report.json_file import json_bytes, with_results
 from ratlp.report.labels import data_label
 
 if TYPE_CHECKING:
@@ -48,19 +48,16 @@ def comparison_files(found: Found, differing: Sequence[Difference], facts: Mappi
     files = {
         "report.html": comparison_page(found, differing, facts, figures).encode(),
         "timings.json": json_bytes({name: dict(one.timings) for name, one in found.items()}),
+        **figure_files(figures),
     }
-    for name, figure in figures.items():
-        files[f"{name}.png"] = figure_png(figure)
-        files[f"{name}.svg"] = figure_svg(figure)
     shared = {key: value for key, value in facts.items() if key != "models"}
     content = {
         "schema": SCHEMA,
         **shared,
-        "files": sorted([*files, "results.json"]),
         "differences": [difference.to_dict() for difference in differing],
         "models": [{"name": name, "model": facts["models"][name], **one.to_dict()} for name, one in found.items()],
     }
-    return {**files, "results.json": json_bytes(content)}
+    return with_results(files, content, last=("differences", "models"))
 
 
 def comparison_figures(found: Found) -> dict[str, "Figure"]:

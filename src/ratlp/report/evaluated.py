@@ -11,9 +11,9 @@ from ratlp.report.figures.latents import latents_figure
 from ratlp.report.figures.pairs import pairs_figure
 from ratlp.report.figures.regions import regions_figure
 from ratlp.report.figures.robustness import robustness_figure
-from ratlp.report.figures.style import figure_png, figure_svg
+from ratlp.report.figures.style import figure_files
 from ratlp.report.html import html_page
-from ratlp.report.json_file import json_bytes
+from ratlp.report.json_file import json_bytes, with_results
 from ratlp.report.labels import data_label, key_label
 from ratlp.report.table import value_text
 
@@ -42,14 +42,9 @@ def evaluation_files(assessment: Assessment, seen: Views, facts: Mapping[str, An
     files = {
         "report.html": evaluation_page(assessment, seen, facts, figures).encode(),
         "timings.json": json_bytes(dict(assessment.timings)),
+        **figure_files(figures),
     }
-    for name, figure in figures.items():
-        files[f"{name}.png"] = figure_png(figure)
-        files[f"{name}.svg"] = figure_svg(figure)
-    content = assessment.to_dict()
-    long = {name: content.pop(name) for name in ("distances", "samples")}
-    content |= {**facts, "files": sorted([*files, "results.json"]), **long}
-    return {**files, "results.json": json_bytes(content)}
+    return with_results(files, {**assessment.to_dict(), **facts}, last=("distances", "samples"))
 
 
 def evaluation_figures(assessment: Assessment, seen: Views) -> dict[str, "Figure"]:

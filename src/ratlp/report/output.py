@@ -1,8 +1,9 @@
 """The results as files, by name."""
 
 from ratlp.experiments.results import Reproduction
-from ratlp.report.figures import figure_png, figure_svg, report_figures
-from ratlp.report.json_file import json_bytes
+from ratlp.report.figures import report_figures
+from ratlp.report.figures.style import figure_files
+from ratlp.report.json_file import with_results
 from ratlp.report.page import report_page
 from ratlp.report.table import (
     ablation_markdown,
@@ -41,9 +42,4 @@ def output_files(reproduction: Reproduction) -> dict[str, bytes]:
     if reproduction.search is not None:
         texts["search.md"] = search_markdown(reproduction.search)
     contents = {name: f"{text.rstrip()}\n".encode() for name, text in texts.items()}
-    for name, figure in figures.items():
-        contents[f"{name}.png"] = figure_png(figure)
-        contents[f"{name}.svg"] = figure_svg(figure)
-    content = reproduction.to_dict() | {"files": sorted([*contents, "results.json"])}
-    contents["results.json"] = json_bytes(content)
-    return contents
+    return with_results({**contents, **figure_files(figures)}, reproduction.to_dict())

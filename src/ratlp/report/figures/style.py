@@ -4,7 +4,7 @@ The figures are built without pyplot: no global state, no choice of a backend. T
 `look()` alone and starts from matplotlib's defaults, so that a user's own settings change nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
@@ -96,6 +96,18 @@ def figure_svg(figure: "Figure") -> bytes:
         True
     """
     return _saved(figure, "svg", {"Date": None})
+
+
+def figure_files(figures: Mapping[str, "Figure"]) -> dict[str, bytes]:
+    """Each figure as PNG and SVG, by file name.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> list(figure_files({"curve": Figure()}))
+        ['curve.png', 'curve.svg']
+    """
+    kinds = {"png": figure_png, "svg": figure_svg}
+    return {f"{name}.{kind}": drawn(figure) for name, figure in figures.items() for kind, drawn in kinds.items()}
 
 
 def _saved(figure: "Figure", kind: str, metadata: dict[str, None]) -> bytes:
