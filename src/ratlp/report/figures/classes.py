@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Final
 
 from torch import Tensor
 
-from ratlp.report.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY_BLUE, VERMILLION
+from ratlp.report.figures.style import BLACK, GREY, PALETTE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLOURS: Final = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY_BLUE, BLACK, "#8C6D1F", "#7A1FA2", GREY)
+_COLOURS: Final = (*PALETTE, BLACK, "#8C6D1F", "#7A1FA2", GREY)
 
 
 def class_colour(label: int) -> str:
@@ -41,8 +41,8 @@ def draw_moves(axes: "Axes", clean: Tensor, adversarial: Tensor, labels: Tensor,
         axes.scatter(x1, y1, s=34, c=colours[place], marker="x", linewidths=1.6, zorder=4)
 
 
-def add_keys(axes: "Axes", labels: Tensor, *, moved: str) -> None:
+def add_keys(axes: "Axes", labels: Tensor) -> None:
     """Entries of the legend: the classes, and what a cross is."""
     for label in sorted(set(labels.tolist())):
         axes.scatter([], [], s=40, c=class_colour(label), label=f"Class {label}")
-    axes.scatter([], [], s=40, c=BLACK, marker="x", label=moved)
+    axes.scatter([], [], s=40, c=BLACK, marker="x", label="Adversarial, misclassified")

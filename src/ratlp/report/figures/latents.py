@@ -30,7 +30,7 @@ def latents_figure(moved: Moved, labels: Tensor) -> "Figure":
             x, y = moved.clean[labels == label].median(0).values.tolist()
             box = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": class_colour(label), "alpha": 0.9}
             axes.annotate(str(label), (x, y), ha="center", va="center", fontweight="bold", bbox=box, zorder=5)
-        add_keys(axes, labels, moved="Adversarial, misclassified")
+        add_keys(axes, labels)
         for axis, share, number in ((axes.xaxis, moved.shares[0], 1), (axes.yaxis, moved.shares[1], 2)):
             axis.set_label_text(f"Principal component {number} ({100 * share:.0f} % of the variance)")
         figure.legend(loc="outside lower center", ncols=4)

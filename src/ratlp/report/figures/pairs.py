@@ -1,6 +1,6 @@
 """Images, their adversarial twins, and the difference."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -54,7 +54,7 @@ def pairs_figure(examples: Examples, labels: Tensor, image: tuple[int, int, int]
         for column, (point, delta) in enumerate(zip(points, deltas, strict=True)):
             _draw(panels[0, column], point, low, high)
             _draw(panels[1, column], point + delta, low, high)
-            difference = panels[2, column].imshow(delta.mean(0).numpy(), cmap="RdBu_r", vmin=-largest, vmax=largest)
+            panels[2, column].imshow(delta.mean(0).numpy(), cmap="RdBu_r", vmin=-largest, vmax=largest)
             for row, titles in enumerate(rows):
                 text, wrong = titles[column]
                 panels[row, column].set_title(text, fontsize=10, color=VERMILLION if wrong else "black")
@@ -64,7 +64,7 @@ def pairs_figure(examples: Examples, labels: Tensor, image: tuple[int, int, int]
             panel.set_xticks([])
             panel.set_yticks([])
             panel.grid(visible=False)
-        figure.colorbar(difference, ax=panels[2, :].tolist(), shrink=0.9, label="units of\nthe input")
+        figure.colorbar(panels[2, 0].images[0], ax=panels[2, :].tolist(), shrink=0.9, label="units of\nthe input")
         return settle(figure)
 
 
@@ -77,8 +77,7 @@ def _titles(labels: Tensor, logits: Tensor, chosen: list[int]) -> list[tuple[str
 
 
 def _draw(axes: "Axes", image: Tensor, low: float, high: float) -> None:
-    options: dict[str, Any] = {"cmap": "gray", "vmin": low, "vmax": high}
     if len(image) == 3:
         axes.imshow(((image - low) / ((high - low) or 1.0)).clamp(0, 1).permute(1, 2, 0).numpy())
     else:
-        axes.imshow(image[0].numpy(), **options)
+        axes.imshow(image[0].numpy(), cmap="gray", vmin=low, vmax=high)

@@ -43,7 +43,7 @@ def regions_figure(regions: Regions, examples: Examples, labels: Tensor) -> "Fig
                 axes.contour(x, y, margin.numpy(), levels=[0.0], colors=[BLACK], linewidths=1.4)
         clean = examples.points.cpu().double()
         draw_moves(axes, clean, clean + examples.delta.cpu().double(), labels, examples.broken.cpu())
-        add_keys(axes, labels, moved="Adversarial, misclassified")
+        add_keys(axes, labels)
         axes.grid(visible=False)
         axes.set_xlim(x[0], x[-1])
         axes.set_ylim(y[0], y[-1])

@@ -24,6 +24,8 @@ BLUE: Final = "#0072B2"
 VERMILLION: Final = "#D55E00"
 PURPLE: Final = "#CC79A7"
 GREY: Final = "#6B6B6B"
+PALETTE: Final = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY_BLUE)
+"""For what has no colour of its own, in this order."""
 
 METHOD_COLOURS: Final[dict[Method, str]] = {"standard": ORANGE, "ratlp": BLUE}
 METRIC_COLOURS: Final[dict[Metric, str]] = {
