@@ -100,6 +100,18 @@ class Assessment:
         broken = {index for name in names for index in samples.broken[name]}
         return tuple(index for index in samples.correct if index not in broken)
 
+    def certificate(self, layer: str) -> Certified | None:
+        """What is certified at one place; None where nothing was asked for.
+
+        Example:
+            >>> from ratlp.evaluation import Samples
+            >>> clean, samples = Accuracy(2, 2), Samples((0, 1), (0, 1), {})
+            >>> found = Evaluation(clean, (), clean, (), samples, "independent", seed=0, batch_size=2, run="")
+            >>> Assessment(found, (), (), (Certified("encoder", "linf", (), {}),)).certificate("input") is None
+            True
+        """
+        return next((found for found in self.certificates if found.layer == layer), None)
+
     @property
     def layers(self) -> tuple[str, ...]:
         """The places, in their order."""

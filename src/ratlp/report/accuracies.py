@@ -4,8 +4,17 @@ from typing import Final
 
 from ratlp.proportions import Accuracy
 
-NORMS: Final = {"linf": "L-inf", "l2": "L2"}
-"""What norms are called."""
+_NORMS: Final = {"linf": "L-inf", "l2": "L2"}
+
+
+def norm_name(norm: str) -> str:
+    """What a norm is called; the name of another set as it is.
+
+    Example:
+        >>> norm_name("linf"), norm_name("box")
+        ('L-inf', 'box')
+    """
+    return _NORMS.get(norm, norm)
 
 
 def percent(share: float) -> str:

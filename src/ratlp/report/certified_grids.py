@@ -1,7 +1,7 @@
 """The tables of a certification."""
 
 from ratlp.certificates import Certification
-from ratlp.report.accuracies import NORMS, percent_with_interval
+from ratlp.report.accuracies import norm_name, percent_with_interval
 from ratlp.report.grid import Column, Grid
 
 
@@ -13,7 +13,8 @@ def certified_grid(found: Certification) -> Grid:
         >>> certified_grid(found).rows
         (('0.1', '0.0 % [0.0, 65.8]'),)
     """
-    titles = [f"{NORMS[found.norm]} eps", "Certified", *(["Right under attack"] if found.attack is not None else [])]
+    attacked = ["Right under attack"] if found.attack is not None else []
+    titles = [f"{norm_name(found.norm)} eps", "Certified", *attacked]
     rows = []
     for point in found.curve:
         accuracies = (point.certified, *([] if point.robust is None else [point.robust]))

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from ratlp.assessment import Assessment, Difference
 from ratlp.errors import InputError
-from ratlp.evaluation.checks import DISTRUST
 from ratlp.latent.layers import at_layer
 from ratlp.report.accuracies import percent_with_interval
 from ratlp.report.document import Document, Section
 from ratlp.report.evaluated import CLOSING, cards
-from ratlp.report.evaluated_grids import budgets, checks_grid, place_name
+from ratlp.report.evaluated_grids import budgets, checks_grid, distrusted, place_name
 from ratlp.report.evaluated_sections import warning_lines
 from ratlp.report.figures.robustness import robustness_figure
 from ratlp.report.figures.style import figure_files
@@ -168,7 +167,7 @@ def _sections(found: Found, differing: Sequence[Difference]) -> Iterator[Section
     for name, one in found.items():
         checks = one.evaluation.checks
         if checks:
-            yield Section(title=f"Self-checks of {name}", grid=checks_grid(checks), marked=_broken(one))
+            yield Section(title=f"Self-checks of {name}", grid=checks_grid(checks), marked=distrusted(checks))
 
 
 def _budgets(found: Found) -> Iterator[str]:
@@ -180,10 +179,6 @@ def _budgets(found: Found) -> Iterator[str]:
             yield f"{next(iter(texts.values()))} at {place}"
         else:
             yield f"at {place} {', '.join(f'{text} for {name}' for name, text in texts.items())}"
-
-
-def _broken(one: Assessment) -> frozenset[int]:
-    return frozenset(index for index, check in enumerate(one.evaluation.checks) if check.verdict == DISTRUST)
 
 
 def _summary(differing: Sequence[Difference]) -> str:

@@ -2,11 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ratlp.report.grid import Grid
+from ratlp.report.labels import key_label
+from ratlp.report.table import value_text
 
 Facts = Mapping[str, list[tuple[str, str]]]
 """By the title of a card its entries: names and values."""
+
+
+def facts_of(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, list[tuple[str, str]]]:
+    """Data and settings as the entries of cards.
+
+    Example:
+        >>> facts_of({"Data": {"n_test": 3, "bounds": None}})
+        {'Data': [('Test points', '3'), ('Bounds of the inputs', 'none')]}
+    """
+    return {
+        title: [(key_label(key), value_text(value)) for key, value in part.items()] for title, part in parts.items()
+    }
 
 
 @dataclass(frozen=True)

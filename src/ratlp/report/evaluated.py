@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ratlp.assessment import Assessment, Views
-from ratlp.report.document import Document
-from ratlp.report.evaluated_grids import certificates_at, place_name
+from ratlp.report.document import Document, facts_of
+from ratlp.report.evaluated_grids import place_name
 from ratlp.report.evaluated_sections import alt_texts, evaluated_sections, summary, warning_lines
 from ratlp.report.figures.latents import latents_figure
 from ratlp.report.figures.pairs import pairs_figure
@@ -14,8 +14,7 @@ from ratlp.report.figures.robustness import robustness_figure
 from ratlp.report.figures.style import figure_files
 from ratlp.report.html import html_page
 from ratlp.report.json_file import json_bytes, with_results
-from ratlp.report.labels import data_label, key_label
-from ratlp.report.table import value_text
+from ratlp.report.labels import data_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,7 +57,7 @@ def evaluation_figures(assessment: Assessment, seen: Views) -> dict[str, "Figure
     """
     figures = {}
     for index, curve in enumerate(assessment.curves):
-        certified = next(iter(certificates_at(assessment, curve.layer)), None)
+        certified = assessment.certificate(curve.layer)
         eps = next(one.eps for one in assessment.evaluation.attacks if one.layer == curve.layer)
         worst = (eps, assessment.worst_case(curve.layer)) if isinstance(eps, float) else None
         figures[f"curve-{index}"] = robustness_figure({f"Under {curve.name}": curve}, worst=worst, certified=certified)
@@ -102,14 +101,11 @@ def cards(facts: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
         [('Attacks', 'fgsm, pgd'), ('Batch size', '8'), ('Eps at layer 2', '0.1')]
     """
     data = {key: value for key, value in facts["data"].items() if key != "kind"}
-    settings = dict(facts["settings"])
+    settings: dict[str, Any] = dict(facts["settings"])
     settings["attacks"] = settings["attacks"].replace(",", ", ")
     settings["batch_size"] = settings["batch_size"] or "as many as fit in memory"
     budgets = settings.pop("budgets")
     for layer, budget in budgets.items():
         unit = " of the latent's scale" if budget["relative"] else ""
         settings[f"eps at {place_name(layer)}"] = f"{', '.join(map(str, budget['radii']))}{unit}"
-    return {
-        title: [(_LABELS.get(key) or key_label(key), value_text(value)) for key, value in part.items()]
-        for title, part in (("Data", data), ("Attacks", settings))
-    }
+    return facts_of({"Data": data, "Attacks": {_LABELS.get(key, key): value for key, value in settings.items()}})

@@ -1,10 +1,10 @@
 """The tables of an assessment."""
 
-from ratlp.assessment import Assessment, Certified
+from ratlp.assessment import Assessment
 from ratlp.evaluation import Accuracy, AttackResult, Check, Distances, Evaluation
 from ratlp.evaluation.checks import DISTRUST
 from ratlp.latent.layers import INPUT, at_layer
-from ratlp.report.accuracies import NORMS, interval, percent
+from ratlp.report.accuracies import interval, norm_name, percent
 from ratlp.report.grid import Column, Grid
 
 
@@ -49,7 +49,7 @@ def budget_text(attack: AttackResult) -> str:
         >>> budget_text(one)
         "L-inf 0.1 (0.2 of the latent's scale)"
     """
-    norm = NORMS.get(attack.norm, attack.norm)
+    norm = norm_name(attack.norm)
     if attack.relative_to is not None:
         return f"{norm} {attack.eps} of the latent's scale ({attack.eps_absolute:.3g} on average)"
     relative = "" if attack.eps_relative is None else f" ({attack.eps_relative:.3g} of the latent's scale)"
@@ -72,10 +72,22 @@ def checks_grid(checks: tuple[Check, ...]) -> Grid:
     return Grid(columns, tuple(rows))
 
 
+def distrusted(checks: tuple[Check, ...]) -> frozenset[int]:
+    """The places of those that say not to trust the numbers.
+
+    Example:
+        >>> rule = "at most 5 %"
+        >>> distrusted((Check("zero gradients", 0.0, rule, "pass"), Check("noise", 0.5, rule, "do not trust")))
+        frozenset({1})
+    """
+    return frozenset(index for index, check in enumerate(checks) if check.verdict == DISTRUST)
+
+
 def curve_grid(assessment: Assessment, index: int) -> Grid:
     """Robust accuracy at each eps of a curve, and what is certified there."""
     curve = assessment.curves[index]
-    certified = {point.eps: point.certified for one in certificates_at(assessment, curve.layer) for point in one.points}
+    certificate = assessment.certificate(curve.layer)
+    certified = {point.eps: point.certified for point in certificate.points} if certificate else {}
     other = {"eps_absolute": "eps, absolute"} if curve.relative_to else {"eps_relative": "eps / latent's scale"}
     other = other if curve.layer != INPUT else {}
     columns = [Column("eps", right=True), *(Column(title, right=True) for title in other.values())]
@@ -91,11 +103,6 @@ def curve_grid(assessment: Assessment, index: int) -> Grid:
             cells += ["", ""] if proved is None else [percent(proved.share), interval(proved)]
         rows.append(tuple(cells))
     return Grid(tuple(columns), tuple(rows))
-
-
-def certificates_at(assessment: Assessment, layer: str) -> list[Certified]:
-    """The certificates at a place; none where none were asked for."""
-    return [found for found in assessment.certificates if found.layer == layer]
 
 
 def classes_grid(evaluation: Evaluation) -> Grid:
@@ -129,7 +136,7 @@ def distances_grid(distances: tuple[Distances, ...]) -> Grid:
     for found in distances:
         quartiles = [found.quantile(share) for share in (0.25, 0.5, 0.75)]
         shown = [f"beyond {found.largest:g}" if value is None else f"{value:.3g}" for value in quartiles]
-        norm = NORMS.get(found.norm, found.norm) + (" of the latent's scale" if found.relative_to else "")
+        norm = norm_name(found.norm) + (" of the latent's scale" if found.relative_to else "")
         rows.append((place_name(found.layer), norm, f"{len(found.values):,}", *shown))
     return Grid(columns, tuple(rows))
 

@@ -3,18 +3,18 @@
 from collections.abc import Iterator
 
 from ratlp.assessment import Assessment, Views
-from ratlp.evaluation.checks import DISTRUST, warning
+from ratlp.evaluation.checks import warning
 from ratlp.latent.layers import INPUT
 from ratlp.report.accuracies import percent, percent_with_interval
 from ratlp.report.document import Section
 from ratlp.report.evaluated_grids import (
     budget_text,
     budgets,
-    certificates_at,
     checks_grid,
     classes_grid,
     curve_grid,
     distances_grid,
+    distrusted,
     headline_grid,
     place_name,
 )
@@ -89,7 +89,7 @@ def _checks(assessment: Assessment) -> Section:
     checks = assessment.evaluation.checks
     if not checks:
         return Section(title="Self-checks", prose=("None was run: nothing is known of whether the attacks work.",))
-    broken = frozenset(index for index, check in enumerate(checks) if check.verdict == DISTRUST)
+    broken = distrusted(checks)
     found = f"{len(broken)} of {len(checks)} say: do not trust the numbers." if broken else "None speaks against them."
     return Section(
         title="Self-checks",
@@ -101,10 +101,10 @@ def _checks(assessment: Assessment) -> Section:
 
 def _curves(assessment: Assessment) -> Iterator[Section]:
     for index, curve in enumerate(assessment.curves):
+        certificate = assessment.certificate(curve.layer)
         refused = [
             f"Not certified by {name}: {reason}." if name else f"Nothing could be certified: {reason}."
-            for found in certificates_at(assessment, curve.layer)
-            for name, reason in found.refused.items()
+            for name, reason in (certificate.refused.items() if certificate else ())
         ]
         yield Section(
             title=f"Accuracy over eps, at {place_name(curve.layer)}",

@@ -7,7 +7,7 @@ import torch
 from ratlp.certificates import Certification, CertifiedPoint
 from ratlp.errors import InputError
 from ratlp.latent.layers import INPUT
-from ratlp.report.accuracies import NORMS, ci95_percent
+from ratlp.report.accuracies import ci95_percent, norm_name
 from ratlp.report.figures.style import BLACK, BLUE, VERMILLION, look, new_figure, settle
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def radius_label(certification: Certification) -> str:
         "Radius of the L2 ball around the output of 'features.3', in its units"
     """
     space = "input" if certification.layer == INPUT else f"output of {certification.layer!r}"
-    return f"Radius of the {NORMS[certification.norm]} ball around the {space}, in its units"
+    return f"Radius of the {norm_name(certification.norm)} ball around the {space}, in its units"
 
 
 def _steps(certification: Certification, largest: float) -> list[CertifiedPoint]:

@@ -1,6 +1,6 @@
 """Robust accuracy over eps, of one model or of several."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -8,15 +8,12 @@ from ratlp.assessment import Certified
 from ratlp.errors import InputError
 from ratlp.evaluation import Accuracy, Curve
 from ratlp.latent.layers import INPUT
-from ratlp.report.accuracies import NORMS, ci95_percent
+from ratlp.report.accuracies import ci95_percent, norm_name
 from ratlp.report.figures.style import (
     BLACK,
-    BLUE,
     GREEN,
     GREY,
-    ORANGE,
-    PURPLE,
-    SKY_BLUE,
+    PALETTE,
     VERMILLION,
     look,
     new_figure,
@@ -27,8 +24,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLOURS: Final = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY_BLUE, GREY, BLACK)
+_COLOURS: Final = (*PALETTE, GREY, BLACK)
 _MARKERS: Final = "osD^vPX*"
+_Points = Sequence[tuple[float, Accuracy]]
 
 
 def robustness_figure(
@@ -58,9 +56,10 @@ def robustness_figure(
         figure = new_figure(6.6, 4.6)
         axes = figure.subplots()
         for index, (name, curve) in enumerate(curves.items()):
-            _draw(axes, name, curve, index)
+            _draw_curve(axes, name, curve, index)
         if certified is not None and certified.points:
-            _draw_certified(axes, certified)
+            points = [(point.eps, point.certified) for point in certified.points]
+            _draw_line(axes, points, "s--", colour=GREEN, label="Certified")
         if worst is not None:
             _draw_worst(axes, *worst)
         first = next(iter(curves.values()))
@@ -81,29 +80,27 @@ def eps_label(curve: Curve) -> str:
         >>> eps_label(Curve("pgd", "latent", "encoder", "linf", None, 0.5, ()))
         "L-inf radius eps at 'encoder', in units of the latent"
     """
-    norm = NORMS.get(curve.norm, curve.norm)
+    norm = norm_name(curve.norm)
     if curve.layer == INPUT:
         return f"{norm} radius eps, in units of the input"
     unit = "units of the latent" if curve.relative_to is None else "multiples of the latent's scale"
     return f"{norm} radius eps at {curve.layer!r}, in {unit}"
 
 
-def _draw(axes: "Axes", name: str, curve: Curve, index: int) -> None:
-    colour, marker = _COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)]
-    eps = [point.eps for point in curve.points]
-    low, high = zip(*(ci95_percent(point.robust) for point in curve.points), strict=True)
-    label = "95 % confidence interval" if index == 0 else None
-    axes.fill_between(eps, low, high, color=colour, alpha=0.2, linewidth=0, label=label)
-    shares = [100 * point.robust.share for point in curve.points]
-    axes.plot(eps, shares, marker=marker, color=colour, label=name, clip_on=False, zorder=3)
+def _draw_curve(axes: "Axes", name: str, curve: Curve, index: int) -> None:
+    line, colour = f"{_MARKERS[index % len(_MARKERS)]}-", _COLOURS[index % len(_COLOURS)]
+    points = [(point.eps, point.robust) for point in curve.points]
+    band = "95 % confidence interval" if index == 0 else None
+    _draw_line(axes, points, line, colour=colour, label=name, band=band)
 
 
-def _draw_certified(axes: "Axes", certified: Certified) -> None:
-    eps = [point.eps for point in certified.points]
-    low, high = zip(*(ci95_percent(point.certified) for point in certified.points), strict=True)
-    axes.fill_between(eps, low, high, color=GREEN, alpha=0.2, linewidth=0)
-    shares = [100 * point.certified.share for point in certified.points]
-    axes.plot(eps, shares, "s--", color=GREEN, label="Certified", clip_on=False, zorder=3)
+def _draw_line(axes: "Axes", points: _Points, line: str, *, colour: str, label: str, band: str | None = None) -> None:
+    """Shares over eps as a line, and their 95 % confidence band."""
+    eps = [eps for eps, _ in points]
+    low, high = zip(*(ci95_percent(accuracy) for _, accuracy in points), strict=True)
+    axes.fill_between(eps, low, high, color=colour, alpha=0.2, linewidth=0, label=band)
+    shares = [100 * accuracy.share for _, accuracy in points]
+    axes.plot(eps, shares, line, color=colour, label=label, clip_on=False, zorder=3)
 
 
 def _draw_worst(axes: "Axes", eps: float, accuracy: Accuracy) -> None:
