@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from ratlp.assessment import Budget, Plan, views
-from ratlp.assessment.views import image_shape, last_latent
-from ratlp.data import Digits, Moons
+from ratlp.assessment.views import last_latent
+from ratlp.data import Moons
 
 PLAN = Plan(("fgsm",), "linf", {"input": Budget((0.3,)), "1": Budget((0.5,))}, few=20)
 
@@ -19,7 +19,7 @@ def test_regions_are_the_models_own_logits_and_the_model_stays_as_it_is():
     before = {name: value.clone() for name, value in model.state_dict().items()}
     seen = views(model, split.x_test, split.y_test, PLAN, source)
     row, column = 17, 101
-    point = torch.stack([seen.regions.x[column], seen.regions.y[row]]).float()
+    point = torch.stack([seen.regions.columns[column], seen.regions.rows[row]]).float()
     torch.testing.assert_close(seen.regions.logits[row, column], model(point[None])[0].detach())
     assert model.training
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
@@ -67,14 +67,3 @@ class Named(nn.Module):
 
 def test_a_model_whose_modules_are_not_called_has_no_latent():
     assert last_latent(Named(), torch.randn(5, 2)) is None
-
-
-@pytest.mark.parametrize(
-    ("features", "shape"),
-    [((28, 28), (1, 28, 28)), ((3, 8, 8), (3, 8, 8)), ((1, 8, 8), (1, 8, 8)), ((5, 8, 8), None), ((64,), None)],
-)
-def test_which_data_are_images(features, shape):
-    source = Moons()
-    source.features = features
-    assert image_shape(source) == shape
-    assert image_shape(Digits()) == (1, 8, 8)

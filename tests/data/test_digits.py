@@ -4,6 +4,7 @@ from ratlp.data import Digits
 def test_digits_are_pixels_with_a_stratified_split() -> None:
     source = Digits()
     assert (source.name, source.features, source.classes) == ("digits", (64,), 10)
+    assert source.image == (1, 8, 8)
     assert (source.bounds, source.units) == ((0.0, 1.0), "pixel intensity, 0 to 1")
     assert source.split_rule == "stratified 80/20, drawn anew for each seed"
     split = source.draw(0)

@@ -67,3 +67,20 @@ def test_missing_scikit_learn_names_the_extra(monkeypatch: pytest.MonkeyPatch, m
         Digits().draw(0)
     with pytest.raises(MissingExtraError, match=r"'scikit-learn'.*ratlp\[cli\]"):
         Moons().draw(0)
+
+
+@pytest.mark.parametrize(
+    ("features", "image"),
+    [
+        ((28, 28), (1, 28, 28)),
+        ((3, 8, 8), (3, 8, 8)),
+        ((1, 8, 8), (1, 8, 8)),
+        ((5, 8, 8), None),
+        ((64,), None),
+        ((2, 3, 8, 8), None),
+    ],
+)
+def test_which_inputs_are_images(features: tuple[int, ...], image: tuple[int, int, int] | None) -> None:
+    source = Moons()
+    source.features = features
+    assert source.image == image

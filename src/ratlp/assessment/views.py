@@ -15,7 +15,6 @@ from ratlp.latent.layers import INPUT
 from ratlp.latent.on_loan import on_loan
 
 _TICKS = 241
-_DIGITS = (1, 8, 8)
 
 
 @dataclass(frozen=True)
@@ -23,13 +22,13 @@ class Regions:
     """What a model makes of each point of a plane of inputs.
 
     Attributes:
-        x: `[columns]`, the first input.
-        y: `[rows]`, the second.
+        columns: The first input's values, `[columns]`.
+        rows: The second's, `[rows]`.
         logits: `[rows, columns, classes]`.
     """
 
-    x: Tensor
-    y: Tensor
+    columns: Tensor
+    rows: Tensor
     logits: Tensor
 
 
@@ -102,23 +101,7 @@ def views(model: nn.Module, x: Tensor, y: Tensor, plan: Plan, source: Source) ->
         examples = found.get(INPUT)
         plane = examples is not None and tuple(x.shape[1:]) == (2,)
         regions = _regions(model, x) if plane else None
-    return Views(y.cpu(), examples, image_shape(source), regions, tuple(one for one in latents if one is not None))
-
-
-def image_shape(source: Source) -> tuple[int, int, int] | None:
-    """(channels, height, width) of a source of images; None for others.
-
-    Example:
-        >>> from ratlp.data import Digits
-        >>> image_shape(Digits())
-        (1, 8, 8)
-    """
-    if source.kind == "digits":
-        return _DIGITS
-    shape = source.features
-    if len(shape) == 2:
-        return (1, shape[0], shape[1])
-    return (shape[0], shape[1], shape[2]) if len(shape) == 3 and shape[0] in (1, 3) else None
+    return Views(y.cpu(), examples, source.image, regions, tuple(one for one in latents if one is not None))
 
 
 def _moved(model: nn.Module, layer: str, examples: Examples) -> Moved | None:

@@ -37,3 +37,8 @@ class Digits(StratifiedSource):
             y.astype(np.int64),
             scaling=Scaling(PIXELS.bounds, PIXELS.units, as_float32),
         )
+
+    @property
+    def image(self) -> tuple[int, int, int]:
+        """What the 64 pixels are an image of: one channel, 8 x 8."""
+        return (1, 8, 8)

@@ -110,6 +110,19 @@ class Source(ABC):
             "split_rule": self.split_rule,
         }
 
+    @property
+    def image(self) -> tuple[int, int, int] | None:
+        """(channels, height, width), where inputs are images of one or three channels; None for others.
+
+        Example:
+            >>> from ratlp.data import Digits, Moons
+            >>> Digits().image, Moons().image
+            ((1, 8, 8), None)
+        """
+        if len(self.features) == 2:
+            return (1, *self.features)
+        return self.features if len(self.features) == 3 and self.features[0] in (1, 3) else None
+
     @abstractmethod
     def _draw(self, seed: int) -> Split:
         """Draw the split of a seed that has been checked."""

@@ -32,7 +32,7 @@ def regions_figure(regions: Regions, examples: Examples, labels: Tensor) -> "Fig
         axes = figure.subplots()
         classes, highest = regions.logits.argmax(2), regions.logits.shape[2] - 1
         tints = [tuple(1 - 0.25 * (1 - part) for part in to_rgb(class_colour(k))) for k in range(highest + 1)]
-        x, y = regions.x.tolist(), regions.y.tolist()
+        x, y = regions.columns.tolist(), regions.rows.tolist()
         axes.imshow(
             classes.numpy(), origin="lower", extent=(x[0], x[-1], y[0], y[-1]), aspect="auto",
             cmap=ListedColormap(tints), vmin=-0.5, vmax=highest + 0.5, interpolation="nearest",
