@@ -3,8 +3,8 @@
 import hashlib
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,20 +24,29 @@ class Subject:
     """A model, and samples on its device.
 
     Attributes:
-        name: Short, for folders and tables.
+        given: The model's file or factory, as it was asked for.
+        weights: The file of a factory's weights.
         origin: Where the model came from, in words.
         model: In eval mode.
         x: Inputs.
         y: Labels.
-        identity: Digests of model, code and samples.
     """
 
-    name: str
+    given: str
+    weights: Path | None
     origin: str
     model: nn.Module
     x: Tensor
     y: Tensor
-    identity: dict[str, Any]
+
+    @cached_property
+    def identity(self) -> dict[str, str]:
+        """Digests of model, code and samples: unfinished work goes on only where all are the same."""
+        return {
+            "model": digest(self.model, (), {}),
+            "code": _files_digest(self.given, self.weights),
+            "samples": digest(nn.Module(), (self.x, self.y), {}),
+        }
 
     def check(self, plan: Plan) -> None:
         """Refuse, before any work is done, what the plan's attacks would refuse.
@@ -62,12 +71,7 @@ def open_subject(model: str, weights: Path | None, source: Source, *, seed: int,
     x, y = beside(loaded.model, split.x_test[:samples], split.y_test[:samples])
     with on_loan(loaded.model), torch.no_grad():
         first_logits(loaded.model, x[:2])
-    identity = {
-        "model": digest(loaded.model, (), {}),
-        "code": _files_digest(model, weights),
-        "samples": digest(nn.Module(), (x, y), {}),
-    }
-    return Subject(short_name(model), loaded.origin, loaded.model, x, y, identity)
+    return Subject(model, weights, loaded.origin, loaded.model, x, y)
 
 
 def short_name(model: str) -> str:
