@@ -41,7 +41,7 @@ class Budget:
         if wrong or not self.radii:
             raise InputError(f"eps must be finite and > 0; found {wrong[0] if wrong else 'none'}")
         if len(set(self.radii)) < len(self.radii):
-            raise InputError(f"eps must have each radius once; found {list(self.radii)}")
+            raise InputError(f"eps must have each radius once; found {list(self.radii)}: leave out what is given twice")
 
     @property
     def eps(self) -> float:
