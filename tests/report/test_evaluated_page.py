@@ -12,8 +12,9 @@ from ratlp.assessment import Budget, Journal, Plan, assess, differences, views
 from ratlp.data import Digits, Moons
 from ratlp.evaluation import Check
 from ratlp.models import mlp
-from ratlp.report.compared import comparison_files
+from ratlp.report.compared import accuracies_grid, comparison_files
 from ratlp.report.evaluated import evaluation_figures, evaluation_files, evaluation_page
+from ratlp.report.evaluated_grids import distances_grid, headline_grid
 
 BAD = Check("zero gradients", 1.0, "the gradient is 0 for no more than 5 % <of the samples>", "do not trust")
 GOOD = Check("monotone in eps", 0.0, "accuracy never rises", "pass")
@@ -122,6 +123,13 @@ def test_without_checks_that_fail_there_is_no_banner(moons):
     assert "None speaks against them." in page
     unchecked = replace(found, evaluation=replace(found.evaluation, checks=()))
     assert "None was run" in evaluation_page(unchecked, seen, given, {})
+
+
+def test_every_table_names_a_place_alike(moons):
+    found, places = moons[0], {"", "input", "layer encoder"}
+    grids = (headline_grid(found), accuracies_grid({"net": found}), distances_grid(found.distances))
+    for grid in grids:
+        assert {row[0] for row in grid.only("At").rows} | {""} == places
 
 
 def test_the_numbers_on_the_page_are_the_assessments(moons, pages):

@@ -105,11 +105,12 @@ def accuracies_grid(found: Found) -> Grid:
     first = _first(found)
     rows = [("Clean", "", *(percent_with_interval(one.evaluation.clean) for one in found.values()))]
     for layer in first.layers:
-        rows.append(("Worst case", layer, *(percent_with_interval(one.worst_case(layer)) for one in found.values())))
+        place = place_name(layer)
+        rows.append(("Worst case", place, *(percent_with_interval(one.worst_case(layer)) for one in found.values())))
         for row, attack in enumerate(first.evaluation.attacks):
             if attack.layer == layer:
                 cells = (percent_with_interval(one.evaluation.attacks[row].robust) for one in found.values())
-                rows.append((attack.name.removesuffix(at_layer(layer)), layer, *cells))
+                rows.append((attack.name.removesuffix(at_layer(layer)), place, *cells))
     columns = (Column("Attack"), Column("At"), *(Column(name, right=True) for name in found))
     return Grid(columns, tuple(rows))
 

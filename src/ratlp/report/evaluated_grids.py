@@ -23,12 +23,13 @@ def headline_grid(assessment: Assessment) -> Grid:
     evaluation = assessment.evaluation
     rows = [_row("Clean", "", evaluation.clean)]
     for layer in assessment.layers:
-        rows.append(_row("Worst case", layer, assessment.worst_case(layer)))
+        place = place_name(layer)
+        rows.append(_row("Worst case", place, assessment.worst_case(layer)))
         for attack in evaluation.attacks:
             if attack.layer == layer:
                 cost = [f"{count / max(attack.attacked, 1):.0f}" for count in (attack.gradients, attack.forwards)]
                 seconds = f"{evaluation.timings.get(attack.name, 0):.1f}"
-                rows.append(_row(attack.name.removesuffix(at_layer(layer)), layer, attack.robust, (*cost, seconds)))
+                rows.append(_row(attack.name.removesuffix(at_layer(layer)), place, attack.robust, (*cost, seconds)))
     right = ("Robust accuracy", "95 % CI", "Gradients per sample", "Passes per sample", "Seconds")
     return Grid((Column("Attack"), Column("At"), *(Column(title, right=True) for title in right)), tuple(rows))
 
