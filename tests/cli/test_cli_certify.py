@@ -1,26 +1,20 @@
 import json
-import os
 import shlex
-import signal
-import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from utils import trained
+from utils import command, trained
+from utils.command import assert_one_line, interrupted_at_once, results
 
 import ratlp
 from ratlp.certificates import Certification, certify
-from ratlp.cli import main
 from ratlp.models import mlp, small_cnn
 
-
-def run(*arguments):
-    with pytest.raises(SystemExit) as exit_:
-        main(["certify", *map(str, arguments)])
-    return exit_.value.code
+run = partial(command.run, "certify")
 
 
 @pytest.fixture
@@ -46,7 +40,7 @@ def test_a_table_a_figure_and_results(digits, tmp_path, capsys):
     assert captured.err == ""  # no progress bar where there is no terminal
     assert "40 samples" in captured.out
     assert "Right under attack" in captured.out
-    content = json.loads((out / "results.json").read_bytes())
+    content = results(out)
     assert content["eps"] == [0.02, 0.05, 0.1]
     assert content["bounds"] == [0, 1]
     assert content["data"]["name"] == "digits"
@@ -78,11 +72,11 @@ def test_bounds_are_the_datas_own_unless_given(digits, tmp_path):
 def test_the_recorded_command_gives_the_same_results_again(moons, tmp_path):
     options = ["--eps", 0.1, "--layer", "encoder", "--seed", 3, "--samples", 30]
     assert run(moons, "--data", "moons", *options, "--out", tmp_path / "a") == 0
-    first = json.loads((tmp_path / "a" / "results.json").read_bytes())
+    first = results(tmp_path / "a")
     name, subcommand, *options = shlex.split(first["command"])
     assert (name, subcommand) == ("ratlp", "certify")
     assert run(*options, "--out", tmp_path / "b") == 0
-    second = json.loads((tmp_path / "b" / "results.json").read_bytes())
+    second = results(tmp_path / "b")
     for content in (first, second):
         for method in content["methods"]:
             del method["seconds"]
@@ -99,7 +93,7 @@ def test_a_factory_with_weights_and_a_table(tmp_path, monkeypatch):
     (tmp_path / "people.csv").write_text(f"age,height,ill\n{rows}")
     options = ["--data", "people.csv", "--label", "ill", "--weights", "weights.safetensors", "--method", "closed-form"]
     assert run("mynets:make", *options) == 0
-    content = json.loads((tmp_path / "ratlp-results" / "certify-make" / "results.json").read_bytes())
+    content = results(tmp_path / "ratlp-results" / "certify-make")
     assert content["model"] == "mynets:make, with the weights of weights.safetensors"
     assert content["eps"] == [0.1]
     monkeypatch.delitem(sys.modules, "mynets")
@@ -108,7 +102,7 @@ def test_a_factory_with_weights_and_a_table(tmp_path, monkeypatch):
 def test_l2_and_a_layer(digits, tmp_path):
     options = ["--norm", "l2", "--layer", "features.6", "--samples", 20, "--out", tmp_path / "out"]
     assert run(digits, "--data", "digits", *options) == 0
-    content = json.loads((tmp_path / "out" / "results.json").read_bytes())
+    content = results(tmp_path / "out")
     assert (content["norm"], content["layer"]) == ("l2", "features.6")
 
 
@@ -116,7 +110,7 @@ def test_the_radius_0_alone_has_no_figure(digits, tmp_path, capsys):
     out = tmp_path / "out"
     assert run(digits, "--data", "digits", "--eps", 0, "--samples", 20, "--method", "interval", "--out", out) == 0
     assert [path.name for path in out.iterdir()] == ["results.json"]
-    (point,) = json.loads((out / "results.json").read_bytes())["curve"]
+    (point,) = results(out)["curve"]
     assert point["eps"] == 0
     assert f"open {out / 'results.json'}" in " ".join(capsys.readouterr().out.split())
 
@@ -144,10 +138,7 @@ def test_the_radius_0_alone_has_no_figure(digits, tmp_path, capsys):
 def test_misuse_is_one_line_and_exit_code_2(digits, tmp_path, capsys, monkeypatch, options, message):
     monkeypatch.chdir(tmp_path)
     assert run(digits, "--data", "digits", *options) == 2
-    captured = capsys.readouterr()
-    assert captured.err.count("\n") == 1
-    assert captured.err.startswith("ratlp: error: ")
-    assert message in captured.err
+    assert_one_line(capsys, message)
     assert not list(tmp_path.glob("ratlp-results/**/*.json"))
 
 
@@ -177,18 +168,9 @@ def test_nan_in_the_weights(tmp_path, capsys):
 
 
 def test_interrupted_leaves_no_result(digits, tmp_path):
-    out = tmp_path / "out"
-    command = ["-m", "ratlp", "certify", str(digits), "--data", "digits", "--tolerance", "0", "--out", str(out)]
-    process = subprocess.Popen(
-        [sys.executable, *command, "--eps", ",".join(str(eps / 100) for eps in range(1, 50))],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert process.stdout.readline().startswith("Running ")  # the last line before the work begins
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    out, eps = tmp_path / "out", ",".join(str(eps / 100) for eps in range(1, 50))
+    options = ["--data", "digits", "--tolerance", 0, "--eps", eps, "--out", out]
+    code, err = interrupted_at_once("certify", digits, *options)
+    assert code == 130
     assert err.startswith("ratlp: interrupted")
     assert list(out.iterdir()) == []

@@ -1,39 +1,30 @@
 import json
-import os
 import shlex
-import subprocess
-import sys
+import signal
+from functools import partial
 
-import numpy as np
 import pytest
+from utils import command
+from utils.command import QUICK, assert_one_line, interrupted, results, workplace
 
 import ratlp
-from ratlp.cli import main
 from ratlp.models import mlp
 
-QUICK = ("--attacks", "fgsm,noise", "--no-checks", "--batch-size", "5")
-
-
-def run(*arguments):
-    with pytest.raises(SystemExit) as exit_:
-        main(["compare", *map(str, arguments)])
-    return exit_.value.code
+run = partial(command.run, "compare")
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    x = np.random.default_rng(0).random((40, 3))
-    np.savez(tmp_path / "data.npz", x_train=x, y_train=np.arange(40) % 3, x_test=x[:15], y_test=np.arange(15) % 3)
+    workplace(tmp_path, monkeypatch)
     for name, hidden in (("one", (8,)), ("two", (4,))):
         ratlp.save(mlp(3, classes=3, hidden=hidden), tmp_path / f"{name}.safetensors")
-    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def test_models_are_compared_on_the_same_samples(here, capsys):
     models = ["one.safetensors", "two.safetensors"]
     assert run(*models, "--data", "data.npz", "--layer", "encoder", *QUICK, "--out", "out") == 0
-    content = json.loads((here / "out" / "results.json").read_bytes())
+    content = results()
     assert {path.name for path in (here / "out").iterdir()} == set(content["files"])
     one, two = content["models"]
     assert (one["name"], two["name"]) == ("one", "two")
@@ -46,9 +37,9 @@ def test_models_are_compared_on_the_same_samples(here, capsys):
         assert difference["ci95"][0] <= difference["difference"] <= difference["ci95"][1]
     assert "Worst case" in capsys.readouterr().out
     # each model's part is what evaluate finds of it alone
-    with pytest.raises(SystemExit):
-        main(["evaluate", models[1], "--data", "data.npz", "--layer", "encoder", *QUICK, "--out", "alone"])
-    alone = json.loads((here / "alone" / "results.json").read_bytes())
+    options = ["--data", "data.npz", "--layer", "encoder", *QUICK]
+    assert command.run("evaluate", models[1], *options, "--out", "alone") == 0
+    alone = results("alone")
     for key in ("clean", "attacks", "worst_case", "worst_cases", "curves", "distances", "samples"):
         assert two[key] == alone[key], key
 
@@ -56,21 +47,9 @@ def test_models_are_compared_on_the_same_samples(here, capsys):
 def test_killed_and_run_again_by_the_recorded_command_it_gives_the_same_bytes(here):
     arguments = ["one.safetensors", "two.safetensors", "--data", "data.npz", *QUICK]
     assert run(*arguments, "--out", "whole") == 0
-    code = (
-        "import os, sys\n"
-        "from ratlp.assessment import Journal\n"
-        "keep = Journal._append\n"
-        "def killing(self, entry):\n"
-        "    keep(self, entry)\n"
-        "    if entry.get('stage') == 'two: curve':\n"
-        "        os.kill(os.getpid(), 9)\n"
-        "Journal._append = killing\n"
-        "from ratlp.cli import main\n"
-        "main(sys.argv[1:])\n"
-    )
-    words = [sys.executable, "-c", code, "compare", *arguments, "--out", "cut"]
-    done = subprocess.run(words, capture_output=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    assert done.returncode == -9
+    lines = 32  # one: 2 attacks, 5 radii and a distance; two: 2 attacks; each on 3 batches; then one of a radius
+    assert interrupted(lines, signal.SIGKILL, "compare", *arguments, "--out", "cut").returncode == -signal.SIGKILL
+    assert '"stage": "two: curve"' in (here / "cut" / "unfinished.jsonl").read_text().splitlines()[-1]
     whole = (here / "whole" / "results.json").read_bytes()
     name, subcommand, *again = shlex.split(json.loads(whole)["command"])
     assert (name, subcommand) == ("ratlp", "compare")
@@ -92,10 +71,7 @@ def test_killed_and_run_again_by_the_recorded_command_it_gives_the_same_bytes(he
 )
 def test_bad_input_is_one_line_and_exit_code_2(here, capsys, models, message):
     assert run(*models, "--data", "data.npz", *QUICK, "--out", "out") == 2
-    captured = capsys.readouterr()
-    assert captured.err.count("\n") == 1, captured.err
-    assert captured.err.startswith("ratlp: error: ")
-    assert message in captured.err
+    assert_one_line(capsys, message)
     assert not (here / "out").exists()
 
 
@@ -105,8 +81,7 @@ def test_equal_short_names_are_told_apart(here):
     assert (
         run("one.safetensors", "b/one.safetensors", "--data", "data.npz", *QUICK, "--samples", 6, "--out", "out") == 0
     )
-    content = json.loads((here / "out" / "results.json").read_bytes())
-    assert [model["name"] for model in content["models"]] == ["one.safetensors", "b/one.safetensors"]
+    assert [model["name"] for model in results()["models"]] == ["one.safetensors", "b/one.safetensors"]
 
 
 def test_names_are_shown_as_they_are(here, capsys, monkeypatch):

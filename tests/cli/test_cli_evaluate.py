@@ -1,19 +1,20 @@
 import json
-import os
 import shlex
 import signal
-import subprocess
-import sys
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from utils.evaluate_command import QUICK, results, run, workplace
+from utils import command
+from utils.command import QUICK, interrupted, results, workplace
 
 import ratlp
 from ratlp.evaluation import Evaluation
 from ratlp.models import load_model, mlp
+
+run = partial(command.run, "evaluate")
 
 
 @pytest.fixture
@@ -87,27 +88,6 @@ def test_ctrl_c_exits_with_130_and_keeps_what_is_finished(here, tmp_path):
     assert "the same command goes on there" in done.stderr
     assert "Traceback" not in done.stderr
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["unfinished.jsonl"]
-
-
-def interrupted(lines, number, *arguments):
-    """The command, sent a signal as soon as its journal has so many lines."""
-    code = (
-        "import os, sys\n"
-        "from ratlp.assessment import Journal\n"
-        "append, left = Journal._append, [int(sys.argv[1])]\n"
-        "def counting(self, entry):\n"
-        "    append(self, entry)\n"
-        "    left[0] -= 1\n"
-        "    if left[0] == 0:\n"
-        "        os.kill(os.getpid(), int(sys.argv[2]))\n"
-        "Journal._append = counting\n"
-        "from ratlp.cli import main\n"
-        "main(sys.argv[3:])\n"
-    )
-    words = [sys.executable, "-c", code, str(lines), str(int(number)), *map(str, arguments)]
-    return subprocess.run(
-        words, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
 
 
 def test_unfinished_work_with_other_settings_is_refused_and_kept(here, tmp_path, capsys):

@@ -1,10 +1,14 @@
 import pickle
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from utils.evaluate_command import QUICK, assert_one_line, run, workplace
+from utils import command
+from utils.command import QUICK, assert_one_line, workplace
+
+run = partial(command.run, "evaluate")
 
 
 @pytest.fixture

@@ -2,15 +2,9 @@ import subprocess
 import sys
 
 import pytest
+from utils.command import assert_one_line, run
 
 import ratlp
-from ratlp.cli import main
-
-
-def run(*arguments):
-    with pytest.raises(SystemExit) as exit_:
-        main(arguments)
-    return exit_.value.code
 
 
 def test_version(capsys):
@@ -40,11 +34,8 @@ def test_as_a_module():
 )
 def test_misuse_is_one_line_and_exit_code_2(arguments, message, capsys):
     assert run(*arguments) == 2
-    captured = capsys.readouterr()
+    captured = assert_one_line(capsys, message)
     assert captured.out == ""
-    assert captured.err.count("\n") == 1
-    assert captured.err.startswith("ratlp: error: ")
-    assert message in captured.err
 
 
 def test_without_the_extra_the_error_gives_the_install_command(capsys, monkeypatch):

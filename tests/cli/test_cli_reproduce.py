@@ -1,20 +1,13 @@
 import json
-import os
 import shlex
-import signal
-import subprocess
-import sys
+from functools import partial
 
 import numpy as np
 import pytest
+from utils import command
+from utils.command import assert_one_line, interrupted_at_once, results
 
-from ratlp.cli import main
-
-
-def run(*arguments):
-    with pytest.raises(SystemExit) as exit_:
-        main(["reproduce", *map(str, arguments)])
-    return exit_.value.code
+run = partial(command.run, "reproduce")
 
 
 def quick(out, *arguments):
@@ -36,7 +29,7 @@ def test_the_same_command_twice_gives_the_same_bytes_up_to_timings(tmp_path):
     contents = []
     for name in ("a", "b"):
         quick(tmp_path / name)
-        content = json.loads((tmp_path / name / "results.json").read_bytes())
+        content = results(tmp_path / name)
         content.pop("timings")
         contents.append(content)
         (tmp_path / name / "results.json").unlink()
@@ -60,7 +53,7 @@ def test_other_data(tmp_path, kind):
         frame = pd.DataFrame(x, columns=["a", "b", "c"]).assign(kind=y)
         frame.to_csv(data, index=False) if kind == "csv" else frame.to_parquet(data)
     assert quick(tmp_path / "out", "--data", data, "--label", "kind") == 0
-    content = json.loads((tmp_path / "out" / "results.json").read_bytes())
+    content = results(tmp_path / "out")
     assert {row["paper"] for row in content["table1"]} == {None}
     assert content["theorem"]["violations"] == 0
     assert not (tmp_path / "out" / "boundary.png").exists()
@@ -71,8 +64,8 @@ def test_other_data(tmp_path, kind):
     [
         ({"x": [[1.0], [np.nan], [2.0], [3.0]], "y": [0, 1, 0, 1]}, "NaN"),
         ({"x": [[1.0], [np.inf], [2.0], [3.0]], "y": [0, 1, 0, 1]}, "inf"),
-        ({"x": [[1.0], [2.0], [3.0], [4.0]], "y": [0, 0.5, 1, 1]}, "whole|integer"),
-        ({"x": [[1.0], [2.0], [3.0], [4.0]], "y": [0, -1, 0, -1]}, "0..C-1|range"),
+        ({"x": [[1.0], [2.0], [3.0], [4.0]], "y": [0, 0.5, 1, 1]}, "integer"),
+        ({"x": [[1.0], [2.0], [3.0], [4.0]], "y": [0, -1, 0, -1]}, "0..C-1"),
         ({"x": [[1.0], [2.0], [3.0], [4.0]], "y": [0, 0, 0, 0]}, "class"),
         ({"x": np.zeros((0, 2)), "y": np.zeros(0)}, "must hold examples"),
     ],
@@ -80,10 +73,7 @@ def test_other_data(tmp_path, kind):
 def test_bad_data_is_one_line_and_exit_code_2(tmp_path, capsys, content, message):
     np.savez(tmp_path / "bad.npz", **{name: np.asarray(value) for name, value in content.items()})
     assert quick(tmp_path / "out", "--data", tmp_path / "bad.npz") == 2
-    captured = capsys.readouterr()
-    assert captured.err.count("\n") == 1
-    assert captured.err.startswith("ratlp: error: ")
-    assert any(word in captured.err for word in message.split("|")), captured.err
+    assert_one_line(capsys, message)
     assert not (tmp_path / "out").exists()
 
 
@@ -92,7 +82,7 @@ def test_a_users_file_named_moons_is_not_two_moons(tmp_path, capsys, monkeypatch
     rng = np.random.default_rng(0)
     np.savez("moons.npz", x=rng.normal(size=(60, 3)), y=np.arange(60) % 2)
     assert run("--seeds", 2, "--epochs", 1, "--data", "moons.npz") == 0
-    content = json.loads((tmp_path / "ratlp-results" / "file-moons" / "results.json").read_bytes())
+    content = results(tmp_path / "ratlp-results" / "file-moons")
     assert (content["data"]["kind"], content["data"]["name"]) == ("file", "moons")
     assert "Two Moons" not in (tmp_path / "ratlp-results" / "file-moons" / "report.html").read_text()
 
@@ -101,11 +91,11 @@ def test_the_recorded_command_gives_the_same_results_again(tmp_path):
     data = tmp_path / "my data.csv"
     data.write_text("a,the kind\n" + "".join(f"{i / 20},{i % 2}\n" for i in range(20)))
     quick(tmp_path / "first", "--data", data, "--label", "the kind")
-    first = json.loads((tmp_path / "first" / "results.json").read_bytes())
+    first = results(tmp_path / "first")
     name, subcommand, *options = shlex.split(first["command"])
     assert (name, subcommand) == ("ratlp", "reproduce")
     assert run(*options, "--out", tmp_path / "second") == 0
-    second = json.loads((tmp_path / "second" / "results.json").read_bytes())
+    second = results(tmp_path / "second")
     del first["timings"], second["timings"]
     assert first == second
 
@@ -114,7 +104,7 @@ def test_a_run_without_the_ablation_removes_that_of_an_earlier_run(tmp_path):
     assert run("--seeds", 2, "--epochs", 1, "--ablation", "--out", tmp_path) == 0
     assert (tmp_path / "ablation.md").exists()
     assert quick(tmp_path) == 0
-    listed = json.loads((tmp_path / "results.json").read_bytes())["files"]
+    listed = results(tmp_path)["files"]
     assert sorted(path.name for path in tmp_path.iterdir()) == listed
     assert "ablation.md" not in listed
 
@@ -137,17 +127,7 @@ def test_a_folder_that_cannot_be_written(tmp_path, capsys):
 
 
 def test_interrupted_leaves_no_result(tmp_path):
-    out = tmp_path / "out"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ratlp", "reproduce", "--epochs", "100000", "--out", str(out)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert process.stdout.readline().startswith("Running ")  # the last line before the work begins
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    code, err = interrupted_at_once("reproduce", "--epochs", 100_000, "--out", tmp_path / "out")
+    assert code == 130
     assert err == "ratlp: interrupted; results are written whole or not at all\n"
-    assert list(out.iterdir()) == []
+    assert list((tmp_path / "out").iterdir()) == []

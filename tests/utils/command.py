@@ -1,6 +1,9 @@
-"""`ratlp evaluate` in a folder with data of three features, images, a model's file and factories."""
+"""The command `ratlp`, run and interrupted, and a folder with data, a model's file and factories to run it in."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
 
 import numpy as np
@@ -46,9 +49,46 @@ def saturated(): return nn.Sequential(net(), nn.Softmax(1))
 
 
 def run(*arguments):
+    """The exit code."""
     with pytest.raises(SystemExit) as exit_:
-        main(["evaluate", *map(str, arguments)])
+        main([*map(str, arguments)])
     return exit_.value.code
+
+
+def interrupted(lines, number, *arguments):
+    """The command in a process of its own, sent a signal as soon as its journal has so many lines."""
+    code = (
+        "import os, sys\n"
+        "from ratlp.assessment import Journal\n"
+        "append, left = Journal._append, [int(sys.argv[1])]\n"
+        "def counting(self, entry):\n"
+        "    append(self, entry)\n"
+        "    left[0] -= 1\n"
+        "    if left[0] == 0:\n"
+        "        os.kill(os.getpid(), int(sys.argv[2]))\n"
+        "Journal._append = counting\n"
+        "from ratlp.cli import main\n"
+        "main(sys.argv[3:])\n"
+    )
+    words = [sys.executable, "-c", code, str(lines), str(int(number)), *map(str, arguments)]
+    return subprocess.run(
+        words, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+
+
+def interrupted_at_once(*arguments):
+    """The same, sent Ctrl-C as soon as it has said what it runs: exit code and what it wrote to stderr."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ratlp", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert process.stdout.readline().startswith("Running ")  # the last line before the work begins
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    return process.returncode, err
 
 
 def workplace(tmp_path, monkeypatch):
@@ -77,3 +117,4 @@ def assert_one_line(capsys, message):
     assert captured.err.count("\n") == 1, captured.err
     assert captured.err.startswith("ratlp: error: ")
     assert message in captured.err
+    return captured
