@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from utils.no_logits import Gives
 
 from ratlp.attacks import FGSM
 from ratlp.certificates import certify, certify_lipschitz
@@ -12,15 +13,6 @@ from ratlp.evaluation import Attack, adversarial_examples, evaluate
 from ratlp.perturbations import LInf
 
 X, Y = torch.rand(4, 2), torch.tensor([0, 1, 2, 0])
-
-
-class Gives(nn.Module):
-    def __init__(self, change):
-        super().__init__()
-        self.linear, self.change = nn.Linear(2, 3), change
-
-    def forward(self, x):
-        return self.change(self.linear(x))
 
 
 def words_of(run):
@@ -40,10 +32,10 @@ def words_of(run):
         (nn.Linear(2, 3), X, Y + 25),
         (nn.Linear(2, 1), X, Y),
         (nn.Linear(2, 3), X.double(), Y),
-        (Gives(lambda logits: logits[0]), X, Y),
-        (Gives(lambda logits: logits / 0), X, Y),
-        (Gives(lambda logits: logits.long()), X, Y),
-        (Gives(lambda logits: "logits"), X, Y),
+        (Gives(lambda logits, x: logits[0], features=2), X, Y),
+        (Gives(lambda logits, x: logits / 0, features=2), X, Y),
+        (Gives(lambda logits, x: logits.long(), features=2), X, Y),
+        (Gives(lambda logits, x: "logits", features=2), X, Y),
     ],
 )
 def test_certificates_and_evaluations_say_the_same(model, x, y):
@@ -81,10 +73,10 @@ def test_each_feature_has_its_own_bounds():
 
 
 def test_what_a_model_says_of_other_data_is_kept_short():
-    def refuse(logits):
+    def refuse(logits, x):
         raise AssertionError("long " * 100)
 
-    words = words_of(lambda: first_logits(Gives(refuse), X))
+    words = words_of(lambda: first_logits(Gives(refuse, features=2), X))
     assert words.startswith("the model must take the data; found that inputs of shape (4, 2) and torch.float32 raise")
     assert len(words) < 400
 
@@ -107,7 +99,7 @@ def test_bounds_that_do_not_fit_a_sample():
 
 
 def test_what_does_not_take_each_batch():
-    def alone(logits):
+    def alone(logits, x):
         if len(logits) > 2:
             raise KeyError("three")
         return logits
@@ -116,7 +108,7 @@ def test_what_does_not_take_each_batch():
     runs = (lambda m: evaluate(m, X, Y, [attack]), lambda m: adversarial_examples(m, X, Y, attack))
     for run in (*runs, lambda m: certify(m, X, Y, eps=0.1)):
         with pytest.raises(InputError, match=rule):
-            run(Gives(alone))
+            run(Gives(alone, features=2))
 
 
 def test_inputs_of_several_parts_are_all_named():

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 from utils import trained
+from utils.model_state import same, state_of
 
 from ratlp.attacks import PGD
 from ratlp.bounds import L2Ball, linear_margins
@@ -194,27 +195,16 @@ def test_the_model_is_left_as_it_was():
     x, y = samples("moons")
     net(x).sum().backward()
 
-    def state():
-        tensors = [*net.parameters(), *net.buffers()]
-        grads = [p.grad.clone() for p in net.parameters()]
-        return [m.training for m in net.modules()], [t.detach().clone() for t in tensors], grads, torch.get_rng_state()
-
-    def check():
-        after = state()
-        assert before[0] == after[0]
-        assert all(map(torch.equal, before[1] + before[2], after[1] + after[2]))
-        assert torch.equal(before[3], after[3])
-
-    before = state()
+    before = state_of(net)
     certify(net, x, y, eps=0.1, attack=PGD(steps=3))
-    check()
+    assert same(before, state_of(net))
 
     def failing(step):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         certify(net, x, y, eps=0.1, progress=failing)
-    check()
+    assert same(before, state_of(net))
 
 
 def test_compiled_modules_run_their_own_forward():

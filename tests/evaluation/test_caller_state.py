@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 from utils.attacks import few_attacks
+from utils.model_state import same, state_of
 from utils.sequences import LastOutput
 
 from ratlp.errors import InputError
@@ -26,29 +27,6 @@ class Flaky(nn.Module):
         if self.left < 0:
             raise RuntimeError("broken")
         return self.model(x)
-
-
-def state_of(model):
-    return {
-        "modes": [module.training for module in model.modules()],
-        "buffers": {name: buffer.clone() for name, buffer in model.named_buffers()},
-        "buffer objects": [id(buffer) for buffer in model.buffers()],
-        "weights": {name: p.detach().clone() for name, p in model.named_parameters()},
-        "requires_grad": [p.requires_grad for p in model.parameters()],
-        "gradients": [None if p.grad is None else p.grad.clone() for p in model.parameters()],
-        "random": torch.get_rng_state(),
-        "hooks": [len(module._forward_hooks) for module in model.modules()],
-    }
-
-
-def same(one, other):
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return one == other
 
 
 @pytest.fixture

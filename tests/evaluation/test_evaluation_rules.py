@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from utils.no_logits import Gives
 
 from ratlp.attacks import FGSM, PGD
 from ratlp.errors import InputError, LayerError
@@ -10,18 +11,6 @@ from ratlp.evaluation import Attack, evaluate, robustness_curve
 from ratlp.perturbations import Box, LInf
 
 ATTACK = Attack("fgsm", FGSM(), LInf(0.1, bounds=(0, 1)))
-
-
-class Gives(nn.Module):
-    """Turns a linear model's logits into something else."""
-
-    def __init__(self, change, classes=3):
-        super().__init__()
-        self.linear = nn.Linear(4, classes)
-        self.change = change
-
-    def forward(self, x):
-        return self.change(self.linear(x), x)
 
 
 def spoilt(value, count):

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import nn
+from utils.model_state import same, state_of
 from utils.sequences import LastOutput
 
 from ratlp.attacks import PGD
@@ -20,28 +21,11 @@ def made():
     return model
 
 
-def state(model):
-    return (
-        [module.training for module in model.modules()],
-        [(id(p), p.requires_grad, id(p.grad), p.detach().clone(), p.grad.clone()) for p in model.parameters()],
-        [(id(b), b.clone()) for b in model.buffers()],
-        torch.get_rng_state(),
-    )
-
-
-def same(a, b):
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(same, a, b))
-    return a == b
-
-
 @pytest.mark.parametrize("dtype", [None, torch.float64])
 @pytest.mark.parametrize("raises", [False, True])
 def test_all_is_as_before(dtype, raises):
     model, x = made(), torch.randn(6, 3)
-    before = state(model)
+    before = state_of(model)
     try:
         with on_loan(model, dtype=dtype):
             logits = model(x.to(dtype or x.dtype))
@@ -56,7 +40,7 @@ def test_all_is_as_before(dtype, raises):
                 raise RuntimeError
     except RuntimeError:
         assert raises
-    assert same(before, state(model))
+    assert same(before, state_of(model))
 
 
 def test_it_computes_what_a_copy_in_that_precision_computes():
