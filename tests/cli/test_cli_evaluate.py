@@ -143,6 +143,9 @@ def test_the_bar_tells_the_robust_accuracy_so_far(capsys, monkeypatch):
     shown = capsys.readouterr().err
     assert "run[lr=0.1]: attacks" in shown
     assert "robust so far: 75.0 % of 32 samples" in shown
+    with progress.accuracy_progress() as watch, watch("distances") as tell:
+        tell(Progress(finished=16, begun=32, n=64, part=0.5, robust=None))
+    assert "robust" not in capsys.readouterr().err
 
 
 def test_ctrl_c_before_anything_is_finished_promises_nothing(here, tmp_path, capsys, monkeypatch):

@@ -80,6 +80,14 @@ def test_progress_tells_the_worst_case_so_far(mlp, samples):
     assert steps[2].part == pytest.approx(0.5)
 
 
+def test_progress_of_distances_has_no_robust_samples(mlp, samples):
+    model = mlp(4)
+    x, y = samples(model)
+    steps, attack = [], few_attacks(LInf(0.1))[1]
+    minimal_distances(model, x, y, attack, tolerance=0.05, batch_size=16, progress=steps.append)
+    assert [(step.finished, step.robust) for step in steps] == [(16, None), (32, None), (40, None)]
+
+
 @pytest.mark.parametrize("change", ["model", "x", "y", "seed", "attacks", "cascade"])
 def test_records_of_another_run_are_refused(mlp, samples, change):
     model = mlp(4)

@@ -1,7 +1,7 @@
 """Progress bars on a terminal, silence elsewhere."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import (
@@ -15,6 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ratlp.assessment import Watch
 from ratlp.certificates import Progress as Certified
 from ratlp.evaluation import Progress as Accuracies
 
@@ -32,8 +33,8 @@ def terminal_progress(description: str, total: int | None = None) -> Iterator[Ca
 
 
 @contextmanager
-def accuracy_progress() -> Iterator[Callable[[str], AbstractContextManager[Callable[[Accuracies], None]]]]:
-    """Bars on stderr, one for each stage, with the robust accuracy so far."""
+def accuracy_progress() -> Iterator[Watch]:
+    """Bars on stderr, one for each stage, with the robust accuracy so far where the stage has one."""
     with _bars(TextColumn("{task.fields[robust]}")) as bar:
 
         @contextmanager
@@ -42,9 +43,9 @@ def accuracy_progress() -> Iterator[Callable[[str], AbstractContextManager[Calla
 
             def tell(found: Accuracies) -> None:
                 done = found.finished + found.part * (found.begun - found.finished)
-                robust = f"robust so far: {100 * found.robust / found.begun:.1f} % of {found.begun:,} samples"
-                # Of curves and distances the figure is that of their largest radius, and means little.
-                bar.update(task, total=found.n, completed=done, robust=robust if stage.endswith("attacks") else "")
+                share = None if found.robust is None else 100 * found.robust / found.begun
+                robust = "" if share is None else f"robust so far: {share:.1f} % of {found.begun:,} samples"
+                bar.update(task, total=found.n, completed=done, robust=robust)
 
             yield tell
             bar.update(task, total=1, completed=1)

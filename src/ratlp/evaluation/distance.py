@@ -145,6 +145,8 @@ class Distance(Task):
         'distance by fgsm'
     """
 
+    verdicts = False
+
     def __init__(self, attack: Attack, *, tolerance: float) -> None:
         self._attack = attack
         self._ball = _ball(attack)

@@ -15,14 +15,15 @@ class Progress:
         begun: These and the samples of the batch at work.
         n: Samples in all.
         part: Of the batch at work, the share of its tasks that are done.
-        robust: Of the samples begun, those classified rightly for which no task has had a value other than 0 so far.
+        robust: Of the samples begun, those classified rightly for which no task has had a value other than 0 so far;
+            None where values are no verdicts.
     """
 
     finished: int
     begun: int
     n: int
     part: float
-    robust: int
+    robust: int | None
 
 
 class Tally:
@@ -31,6 +32,7 @@ class Tally:
     Args:
         tasks: The names of all tasks, in their order.
         correct: For each sample whether it is classified rightly.
+        verdicts: Whether a value is 0 where a sample withstands.
         record: Told of each record that is new.
         progress: Told after each record.
 
@@ -46,11 +48,13 @@ class Tally:
         tasks: Sequence[str],
         correct: Sequence[bool],
         *,
+        verdicts: bool = True,
         record: Callable[[Record], None] | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> None:
         self._tasks = tuple(tasks)
         self._correct = tuple(correct)
+        self._verdicts = verdicts
         self._record = record
         self._progress = progress
         self._batch: dict[str, Record] = {}
@@ -76,7 +80,8 @@ class Tally:
         finished = next(iter(self._finished[-1].values())).stop if self._finished else 0
         begun = next(iter(self._batch.values())).stop if self._batch else finished
         part = len(self._batch) / len(self._tasks)
-        return Progress(finished, begun, len(self._correct), part, self._robust + self._standing())
+        robust = self._robust + self._standing() if self._verdicts else None
+        return Progress(finished, begun, len(self._correct), part, robust)
 
     def records(self, task: str) -> list[Record]:
         """Those of one task, in the order of the samples."""

@@ -5,7 +5,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -27,8 +27,10 @@ class Task(ABC):
         name: Names it in records; unique in a run.
         layer: Where it moves samples: "input" or a layer's name.
         spec: All that its values depend on, in words.
+        verdicts: Whether values are verdicts: 0 where a sample withstands, else not. Lengths are none.
     """
 
+    verdicts: ClassVar[bool] = True
     name: str
     layer: str
     spec: str
