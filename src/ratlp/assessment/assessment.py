@@ -67,7 +67,8 @@ class Assessment:
         curves: One for each place.
         distances: Likewise, of the first samples.
         certificates: Likewise, where asked for.
-        timings: Seconds of each part in this run. Not in the JSON, which is the same whenever it is run again.
+        timings: Seconds of each part in this run, but of each attack over all runs that it took. Not in the JSON, which
+            is the same whenever it is run again.
     """
 
     evaluation: Evaluation
