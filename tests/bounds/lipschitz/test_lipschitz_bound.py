@@ -143,6 +143,8 @@ REFUSED = {
     "dropout, on": (lambda m, x: functional.dropout(m.a(x), 0.5), "linf", "random"),
     "alpha": (lambda m, x: torch.add(x, m.a(x), alpha=3), "linf", r"positional arguments; found \['alpha'\]"),
     "by keyword": (lambda m, x: torch.flatten(input=m.a(x)), "linf", "tensors by position"),
+    "concatenation by keyword": (lambda m, x: torch.cat(tensors=[m.a(x), m.b(x)]), "l2", "tensors by position"),
+    "stack by keyword": (lambda m, x: torch.stack(tensors=(x, m.b(x)), dim=1), "linf", "tensors by position"),
     "random": (lambda m, x: x + torch.randn_like(x), "linf", "function randn_like"),
     "module by keyword": (lambda m, x: m.a(input=x), "linf", "called on one tensor"),
 }

@@ -78,14 +78,12 @@ class Composition:
         return product_up(own, constants[operand])
 
     def _function(self, node: fx.Node, constants: Mapping[fx.Node, float]) -> float:
-        if any(isinstance(value, fx.Node) for value in node.kwargs.values()):
+        opened = [a for listed in node.args for a in (listed if isinstance(listed, list | tuple) else (listed,))]
+        positional = [argument for argument in opened if isinstance(argument, fx.Node | int | float)]
+        others = set(node.all_input_nodes).difference(positional)  # sizes, or tensors in a keyword's list
+        if any(isinstance(v, fx.Node) for v in node.kwargs.values()) or any(constants[other] for other in others):
             raise BoundError(f"the rules of functions are for tensors by position; found {node.format_node()}")
-        operands = tuple(
-            self._operand(argument, constants)
-            for listed in node.args
-            for argument in (listed if isinstance(listed, list | tuple) else (listed,))
-            if isinstance(argument, fx.Node | int | float)
-        )
+        operands = tuple(self._operand(argument, constants) for argument in positional)
         return function_constant(FunctionCall(operands, self.shapes.get(node), self.norm, node))
 
     def _operand(self, argument: Any, constants: Mapping[fx.Node, float]) -> Operand:
