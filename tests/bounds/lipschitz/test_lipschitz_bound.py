@@ -142,6 +142,7 @@ REFUSED = {
     "in place, through a view": (through_a_view, "linf", "in-place operation must be the last use"),
     "dropout, on": (lambda m, x: functional.dropout(m.a(x), 0.5), "linf", "random"),
     "alpha": (lambda m, x: torch.add(x, m.a(x), alpha=3), "linf", r"positional arguments; found \['alpha'\]"),
+    "bits of another type": (lambda m, x: m.a(x).view(torch.int32) * 1.0, "linf", "function view: there is no rule"),
     "by keyword": (lambda m, x: torch.flatten(input=m.a(x)), "linf", "tensors by position"),
     "concatenation by keyword": (lambda m, x: torch.cat(tensors=[m.a(x), m.b(x)]), "l2", "tensors by position"),
     "stack by keyword": (lambda m, x: torch.stack(tensors=(x, m.b(x)), dim=1), "linf", "tensors by position"),
@@ -155,6 +156,13 @@ def test_forwards_that_cannot_be_bounded_are_refused(name):
     function, norm, reason = REFUSED[name]
     with pytest.raises(BoundError, match=reason):
         lipschitz_bound(Forward(function), norm=norm, input_shape=(4,))
+
+
+@pytest.mark.filterwarnings("ignore:This overload of add is deprecated")
+def test_a_factor_between_the_operands_of_a_sum_is_refused():
+    model = Forward(lambda m, x: torch.add(x, 3, m.a(x)))  # x + 3 a(x)
+    with pytest.raises(BoundError, match="its rule is for two operands; found 3"):
+        lipschitz_bound(model)
 
 
 def test_control_flow_on_values_is_refused_though_one_run_would_not_show_it():

@@ -14,7 +14,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
-from ratlp.bounds.lipschitz.rearrangement import FUNCTIONS as REARRANGING
+from ratlp.bounds.lipschitz.rearrangement import is_rearrangement
 from ratlp.bounds.lipschitz.rules import Shape, find_rule
 from ratlp.bounds.rounding import in_float64, product_up, rounded_up, sum_up
 from ratlp.errors import BoundError
@@ -145,7 +145,7 @@ def function_constant(call: FunctionCall) -> float:
         BoundError: There is no rule, or it knows no constant.
     """
     target = call.node.target
-    if target in REARRANGING:
+    if is_rearrangement(call.node, modules={}):
         return call.operands[0].constant
     module = module_form(call.node)
     if module is not None:
@@ -162,6 +162,8 @@ def function_constant(call: FunctionCall) -> float:
 def _sum(call: FunctionCall) -> float:
     call.only_positional()
     call.not_broadcast()
+    if len(call.operands) != 2:  # torch.add(x, 3, y) adds 3 y
+        raise call.refused(f"its rule is for two operands; found {len(call.operands)}")
     return sum_up(*(operand.constant for operand in call.operands))
 
 

@@ -52,4 +52,5 @@ def is_rearrangement(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
     """
     if node.op == "call_module":
         return find_rule(modules[str(node.target)]) is rearrangement
-    return node.op in ("call_function", "call_method") and node.target in FUNCTIONS
+    as_bits = any(isinstance(argument, torch.dtype) for argument in (*node.args, *node.kwargs.values()))
+    return node.op in ("call_function", "call_method") and node.target in FUNCTIONS and not as_bits
