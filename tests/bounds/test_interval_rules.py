@@ -105,6 +105,18 @@ def test_a_box_of_one_point_gives_the_functions_value(name):
                 torch.testing.assert_close(bound.upper, value, rtol=tolerance, atol=1e-7)
 
 
+def test_topk_without_an_order_is_refused_since_its_bounds_would_not_belong_together():
+    def six(x: Tensor) -> Tensor:
+        return torch.topk(x.flatten(), 6, sorted=False).values
+
+    box = boxes(0, 1.0)[0]
+    lower, upper = map(six, box.bounds)
+    found = map(six, points(box, 50, torch.Generator().manual_seed(0)))
+    assert any(bool(((values < lower) | (values > upper)).any()) for values in found)
+    with pytest.raises(BoundError, match="found sorted=False: leave it out"):
+        six(box)
+
+
 WRONG = {
     "linear without absolute weights": (
         torch.nn.functional.linear,

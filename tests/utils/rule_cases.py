@@ -165,7 +165,7 @@ REDUCTIONS: dict[str, list[Call]] = {
     "adaptive_max_pool3d_with_indices": [shaped(1, 1, 3, 2, 2, given=(1,))],
     **same(("max", "min"), [PLAIN, options(1), options(dim=0, keepdim=True), BOTH, WITH_TENSOR]),
     "sort": [PLAIN, options(0, True), options(dim=1, descending=True)],
-    "topk": [options(2), options(2, 0, False)],
+    "topk": [options(2), options(2, 0, False), options(k=3, dim=0, sorted=True)],
     "kthvalue": [options(2), options(1, 0, True)],
     **same(("cummax", "cummin"), [options(1), options(dim=0)]),
     "interpolate": [

@@ -58,7 +58,6 @@ def _register(functions: tuple[Any, ...], kind: Any) -> None:
 
 
 _register((torch.sort, Tensor.sort), torch.return_types.sort)
-_register((torch.topk, Tensor.topk), torch.return_types.topk)
 _register((torch.kthvalue, Tensor.kthvalue), torch.return_types.kthvalue)
 _register((torch.cummax, Tensor.cummax), torch.return_types.cummax)
 _register((torch.cummin, Tensor.cummin), torch.return_types.cummin)
@@ -69,6 +68,14 @@ for _function in (
     functional.adaptive_max_pool3d_with_indices,
 ):
     _register((_function,), tuple)
+
+
+@interval_rule(torch.topk, Tensor.topk)
+def _topk(input: Interval, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
+    """In order only: else torch leaves either bound in an order of its own."""
+    if not sorted:
+        raise BoundError("topk has an interval rule for sorted values; found sorted=False: leave it out")
+    return _values_and_indices(torch.topk, torch.return_types.topk, input, k, dim, largest)
 
 
 @interval_rule(torch.msort, Tensor.msort)
