@@ -97,6 +97,13 @@ def test_the_last_layer():
     assert last_layer(nn.Sequential(shared, nn.ReLU(), shared), layer="1") is None
 
 
+def test_a_last_layer_called_by_keyword_leaves_other_methods():
+    model = Forward(lambda m, x: m.b(input=m.a(x))).eval()
+    assert last_layer(model, layer="a") is None
+    found = certify(model, torch.rand(4, 4), torch.tensor([0, 1, 2, 3]), eps=0.01, layer="a")
+    assert {run.name for run in found.methods if run.refused is None} >= {"interval", "linear"}
+
+
 def test_a_linear_subclass_with_a_rule_of_its_own_is_no_linear_head():
     class Squashed(nn.Linear):
         def forward(self, x):

@@ -159,9 +159,8 @@ def _end(traced: Traced, latent: fx.Node) -> tuple[nn.Linear, fx.Node] | None:
     module = traced.modules[str(node.target)] if node.op == "call_module" else None
     if not _is_linear(module) or calls.count(node.target) > 1 or latent is node:
         return None
-    features = node.args[0]
-    assert isinstance(features, fx.Node)
-    return module, features
+    features = node.args[0] if node.args else None  # no rule is for a module called by keyword
+    return (module, features) if isinstance(features, fx.Node) else None
 
 
 def _is_rearranged(traced: Traced, features: fx.Node, latent: fx.Node) -> bool:
