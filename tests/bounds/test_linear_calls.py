@@ -57,6 +57,15 @@ AFFINE = {
     "convolution with same padding": lambda x: functional.conv2d(
         x, torch.ones(3, 2, 3, 3, dtype=x.dtype), torch.ones(3, dtype=x.dtype), padding="same"
     ),
+    "divide by keyword": lambda x: torch.div(input=x, other=2),
+    "average pooling by keyword": lambda x: functional.avg_pool2d(input=x, kernel_size=2),
+    "pixel_unshuffle by keyword": lambda x: functional.pixel_unshuffle(input=x, downscale_factor=2),
+    "transposed convolution by keyword": lambda x: torch.conv_transpose2d(
+        input=x, weight=torch.ones(2, 3, 2, 2, dtype=x.dtype), bias=torch.ones(3, dtype=x.dtype)
+    ),
+    "convolution with same padding by keyword": lambda x: torch.conv2d(
+        input=x, weight=torch.ones(3, 2, 3, 3, dtype=x.dtype), padding="same"
+    ),
     "dropout": lambda x: functional.dropout(x, 0.5, training=False),
     "windows in the batch": lambda x: x.reshape(-1, 4, 4).mean(1).view(len(x), 2, 4),
 }

@@ -66,9 +66,9 @@ def _in_one(call: Call, *args: Any, **kwargs: Any) -> Node | None:
     return transposed(call) if len(call.nodes()) == 1 else None
 
 
-def _quotient(call: Call, *args: Any, **kwargs: Any) -> Node | None:
+def _quotient(call: Call, input: Any, *args: Any, **kwargs: Any) -> Node | None:
     """Affine in the dividend, if the divisor is a constant."""
-    return _in_one(call) if isinstance(args[0], Node) else None
+    return _in_one(call) if isinstance(input, Node) else None
 
 
 def transposed(call: Call, *, one_to_one: bool = False) -> Node:
@@ -93,10 +93,10 @@ def _lending(call: Call, input: Any, other: Any) -> Node | None:
     return transposed(Call(call.function, (input, example), output=call.output))
 
 
-def folded(call: Call, *args: Any, one_to_one: bool = False, **kwargs: Any) -> Node | None:
+def folded(call: Call, input: Any, *args: Any, one_to_one: bool = False, **kwargs: Any) -> Node | None:
     """Of functions of `[batch, *]` whose arguments do not know the batch: rows count as further samples."""
     parents = call.nodes()
-    if len(parents) != 1 or call.args[0] is not parents[0]:
+    if parents != (input,):
         return None
     (parent,) = parents
     zero = torch.zeros_like(parent.interval.lower[:1])

@@ -54,7 +54,7 @@ def _convolution(function: Callable[..., Tensor]) -> None:
         if call.nodes() != (input,) or call.output.dim() != weight.dim():
             return None
         if isinstance(padding, str):
-            return folded(call)
+            return folded(call, input)
         shape = input.interval.shape[1:]
 
         def adjoint(rows: Tensor) -> Sequence[Tensor]:
