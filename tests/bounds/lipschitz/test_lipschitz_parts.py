@@ -65,23 +65,31 @@ def test_calls_of_a_layer():
         lipschitz_parts(model, layer="nowhere")
 
 
-def test_a_layer_of_several_outputs_or_never_called():
-    class Pair(nn.Module):
-        def forward(self, x):
-            return x, x
+class Pair(nn.Module):
+    def forward(self, x):
+        return x, x
 
-    class Model(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.pair, self.unused = Pair(), nn.Linear(2, 2)
 
-        def forward(self, x):
-            return self.pair(x)[0]
+class OfAPair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.pair, self.unused, self.head = Pair(), nn.Linear(2, 2), nn.Linear(2, 2)
 
-    with pytest.raises(LayerError, match="must return one tensor"):
-        lipschitz_parts(Model(), layer="pair")
+    def forward(self, x):
+        return self.head(self.pair(x)[0])
+
+
+def test_a_layer_that_is_never_called():
     with pytest.raises(LayerError, match="found 0 calls"):
-        lipschitz_parts(Model(), layer="unused")
+        lipschitz_parts(OfAPair(), layer="unused")
+
+
+def test_a_layer_of_several_outputs_leaves_other_methods():
+    reason = "needs a layer that returns one tensor; layer 'pair' returned a tuple or a mapping: choose another layer"
+    with pytest.raises(BoundError, match=reason):
+        lipschitz_parts(OfAPair(), layer="pair")
+    found = certify(OfAPair(), torch.rand(4, 2), torch.tensor([0, 1, 1, 0]), eps=0.01, layer="pair")
+    assert {run.name for run in found.methods if run.refused is None} >= {"interval", "linear"}
 
 
 def test_the_last_layer():

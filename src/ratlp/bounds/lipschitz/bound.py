@@ -79,7 +79,8 @@ def lipschitz_parts(
 
     Raises:
         LayerError: The layer is unknown, never called, or called more often than its name says.
-        BoundError: As in `lipschitz_bound`; or the layer lies inside a module that is one step, as torch's own are.
+        BoundError: As in `lipschitz_bound`; or the layer returns more than one tensor, or lies inside a module that
+            is one step, as torch's own are.
 
     Example:
         >>> model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Sigmoid())
@@ -183,6 +184,10 @@ def _step_around(traced: Traced, inner: nn.Module) -> nn.Module | None:
 def latent_node(traced: Traced, model: nn.Module, layer: str) -> fx.Node:
     """What the layer returned.
 
+    Raises:
+        LayerError: The layer is unknown, never called, or called more often than its name says.
+        BoundError: It returns more than one tensor, or lies inside a module that is one step.
+
     Example:
         >>> model = nn.Sequential(nn.Linear(2, 8), nn.ReLU())
         >>> str(latent_node(trace(model), model, "1").target)
@@ -206,5 +211,8 @@ def latent_node(traced: Traced, model: nn.Module, layer: str) -> fx.Node:
         )
     node = returned[number - 1]
     if node is None:
-        raise LayerError(f"layer {layer!r} must return one tensor; found a tuple or a mapping: choose another layer")
+        raise BoundError(
+            f"a Lipschitz bound needs a layer that returns one tensor; layer {layer!r} returned a tuple or a mapping: "
+            "choose another layer"
+        )
     return node
