@@ -218,12 +218,17 @@ def test_assumptions_that_are_not_met_are_refused():
     by_batch = nn.Sequential(nn.Conv2d(1, 4, 1), norm_of_batch, nn.Flatten(), nn.Linear(16, 2))
     with pytest.raises(BoundError, match=r"at '1': .*batch's statistics"):
         certify_lipschitz(by_batch, torch.randn(3, 1, 2, 2), y, layer="0")
-    with pytest.raises(BoundError, match=r"float32 or float64, where rounding is small; found torch\.bfloat16"):
-        certify_lipschitz(mlp(2, classes=2).bfloat16(), x.bfloat16(), y, layer="encoder")
     with pytest.raises(LayerError, match="submodule"):
         certify_lipschitz(mlp(2, classes=2), x, y, layer="nowhere")
     with pytest.raises(InputError, match="batch_size must be >= 1; found 0"):
         certify_lipschitz(mlp(2, classes=2), x, y, layer="encoder", batch_size=0)
+
+
+@pytest.mark.parametrize("convert", [torch.Tensor.bfloat16, torch.Tensor.long, lambda x: (x, x), lambda x: x[:, 0]])
+def test_inputs_of_another_kind_are_refused(convert):
+    x, y = data(3)
+    with pytest.raises(InputError, match=r"x must be a float32 or float64 tensor \[n, \*input\]; found .*: convert it"):
+        certify_lipschitz(mlp(2, classes=2), convert(x), y, layer="encoder")
 
 
 def test_radii_and_increases_refuse_what_makes_no_sense():

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ratlp.attacks import Maximiser, seeded
 from ratlp.certificates.attack import smallest_broken
 from ratlp.certificates.certification import AttackRun, Certification
-from ratlp.certificates.inputs import check_inputs, check_same, clean_logits
+from ratlp.certificates.inputs import DTYPES, check_inputs, check_same, clean_logits
 from ratlp.certificates.methods import Method, chosen
 from ratlp.certificates.problem import Bounds, NormedSpace, Problem
 from ratlp.certificates.runs import Progress, Runs
@@ -53,7 +53,7 @@ class Effort:
         if not self.tolerance >= 0:
             raise InputError(f"tolerance must be >= 0; found {self.tolerance}")
         check_batch_size(self.batch_size)
-        if self.dtype not in (torch.float32, torch.float64, None):
+        if self.dtype not in (*DTYPES, None):
             raise InputError(f"bounds need float32 or float64, where rounding is small; found {self.dtype}")
 
 
@@ -116,7 +116,7 @@ def certify(
     """
     model, effort, radii = uncompiled(model), effort or Effort(), _ascending(eps)
     space, wanted = NormedSpace.of(model, layer, norm=norm, bounds=bounds), chosen(methods, norm=norm)
-    check_inputs(x, y, space)
+    check_inputs(x, y, bounds=space.bounds)
     y, held = y.to(x.device), space.holding(x)
     search = RadiusSearch(tuple(r for r in radii if r > 0), tolerance=effort.tolerance, limit=held.span)
     with _quiet(model, x):

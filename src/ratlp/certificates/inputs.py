@@ -3,32 +3,32 @@
 import torch
 from torch import Tensor, nn
 
-from ratlp.certificates.problem import NormedSpace
+from ratlp.certificates.problem import Bounds
 from ratlp.classification import check_labels_in_range, check_samples, check_within, first_logits, model_logits
 from ratlp.errors import BoundError, InputError
 from ratlp.latent.batch import call_model, logits_of
 
-_DTYPES = (torch.float32, torch.float64)
+DTYPES = (torch.float32, torch.float64)
+"""Where rounding is small enough for a certificate."""
 
 
-def check_inputs(x: Tensor, y: Tensor, space: NormedSpace) -> None:
+def check_inputs(x: Tensor, y: Tensor, *, bounds: Bounds | None = None) -> None:
     """Check inputs and labels against each other and against the bounds.
 
     Raises:
         InputError: They do not fit, or an input is not finite or lies outside the bounds.
 
     Example:
-        >>> space = NormedSpace("input", "linf", (0.0, 1.0), is_input=True)
-        >>> check_inputs(torch.tensor([[0.5], [3.0]]), torch.tensor([0, 1]), space)
+        >>> check_inputs(torch.tensor([[0.5], [3.0]]), torch.tensor([0, 1]), bounds=(0.0, 1.0))
         Traceback (most recent call last):
         ratlp.errors.InputError: inputs must lie within the bounds (0.0, 1.0); found 1 of 2 values outside, ...
     """
-    if not isinstance(x, Tensor) or x.dtype not in _DTYPES or x.dim() < 2:
+    if not isinstance(x, Tensor) or x.dtype not in DTYPES or x.dim() < 2:
         found = f"{x.dtype} of shape {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
         raise InputError(f"x must be a float32 or float64 tensor [n, *input]; found {found}: convert it")
     check_samples(x, y)
-    if space.bounds is not None:
-        check_within(x, space.bounds, named=f"the bounds {space.bounds}")
+    if bounds is not None:
+        check_within(x, bounds, named=f"the bounds {bounds}")
 
 
 def clean_logits(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int) -> Tensor:

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from ratlp.bounds import LipschitzParts, lipschitz_parts, pairwise_norm
 from ratlp.bounds.lipschitz import LastLayer, last_layer
 from ratlp.bounds.rounding import in_float64
+from ratlp.certificates.inputs import check_inputs
 from ratlp.certificates.json_radii import finite_or_none
 from ratlp.certificates.radius import linear_head_radius, lipschitz_radius
 from ratlp.certificates.theorem import CROSS_ENTROPY_LIPSCHITZ
-from ratlp.classification import check_batch_size, check_labels_in_range, check_samples, first_logits, model_logits
-from ratlp.errors import BoundError, InputError
+from ratlp.classification import check_batch_size, check_labels_in_range, first_logits, model_logits
+from ratlp.errors import InputError
 from ratlp.latent.calls import last_taken, uncompiled
 from ratlp.latent.on_loan import on_loan
 from ratlp.perturbations import Norm
@@ -115,10 +116,8 @@ def certify_lipschitz(
         >>> round(float(certificate.input_radius), 9)
         1.0
     """
-    check_samples(x, y)
+    check_inputs(x, y)
     check_batch_size(batch_size)
-    if x.dtype not in (torch.float32, torch.float64):
-        raise BoundError(f"a certificate needs float32 or float64, where rounding is small; found {x.dtype}")
     model, shape, batches = uncompiled(model), tuple(x.shape[1:]), x.split(batch_size)
     with torch.no_grad(), on_loan(model):
         first = first_logits(model, batches[0])
