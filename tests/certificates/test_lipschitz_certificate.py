@@ -1,5 +1,6 @@
 import json
 import math
+from fractions import Fraction
 
 import pytest
 import torch
@@ -222,6 +223,16 @@ def test_assumptions_that_are_not_met_are_refused():
         certify_lipschitz(mlp(2, classes=2), x, y, layer="nowhere")
     with pytest.raises(InputError, match="batch_size must be >= 1; found 0"):
         certify_lipschitz(mlp(2, classes=2), x, y, layer="encoder", batch_size=0)
+
+
+def test_the_slope_of_the_loss_and_its_increase_are_rounded_up():
+    model, (x, y) = nn.Sequential(nn.Linear(2, 2), nn.Tanh()), data(1)
+    for scale in range(50, 100):
+        nn.init.constant_(model[0].weight, scale / 100)
+        certificate = certify_lipschitz(model, x, y, layer="input", norm="l2")
+        slope = Fraction(certificate.loss_slope.item())
+        assert slope**2 >= 2 * Fraction(certificate.parts.g) ** 2
+        assert Fraction(certificate.loss_increase(0.1).item()) >= slope * Fraction(0.1)
 
 
 @pytest.mark.parametrize("convert", [torch.Tensor.bfloat16, torch.Tensor.long, lambda x: (x, x), lambda x: x[:, 0]])

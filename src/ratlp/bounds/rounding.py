@@ -3,11 +3,15 @@
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-_UNIT = torch.finfo(torch.float64).eps
+UNIT = torch.finfo(torch.float64).eps
+"""The unit in the last place of 1."""
+
+Value = TypeVar("Value", float, Tensor)
 
 
 def in_float64(tensor: Tensor) -> Tensor:
@@ -21,8 +25,8 @@ def in_float64(tensor: Tensor) -> Tensor:
     return (detached.cpu() if detached.device.type == "mps" else detached).to(torch.float64)
 
 
-def rounded_up(value: float, operations: int) -> float:
-    """At least the exact value that `value` approximates after so many float64 operations on terms >= 0.
+def rounded_up(value: Value, operations: int) -> Value:
+    """At least the exact value, or values, that `value` approximates after so many float64 operations on terms >= 0.
 
     Each operation is off by at most half a unit in the last place; the factor allows a whole one and more.
 
@@ -30,7 +34,7 @@ def rounded_up(value: float, operations: int) -> float:
         >>> 1.0 < rounded_up(1.0, 100) < 1.0 + 1e-12
         True
     """
-    return value * (1 + (operations + 4) * _UNIT)
+    return value * (1 + (operations + 4) * UNIT)
 
 
 def product_up(a: float, b: float) -> float:

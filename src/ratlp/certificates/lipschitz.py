@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ratlp.bounds import LipschitzParts, lipschitz_parts, pairwise_norm
 from ratlp.bounds.lipschitz import LastLayer, last_layer
-from ratlp.bounds.rounding import in_float64
+from ratlp.bounds.rounding import in_float64, rounded_up
 from ratlp.certificates.inputs import check_inputs
 from ratlp.certificates.json_radii import finite_or_none
 from ratlp.certificates.radius import linear_head_radius, lipschitz_radius
@@ -56,7 +56,7 @@ class LipschitzCertificate:
         """How much each sample's cross-entropy rises at most when its latent moves by eps: `[batch]`."""
         if not eps >= 0:
             raise InputError(f"eps must be >= 0; found {eps}")
-        return self.loss_slope * eps
+        return rounded_up(self.loss_slope * eps, 1)
 
     def accuracy(self, *, input_eps: float | None = None, latent_eps: float | None = None) -> Accuracy:
         """How many samples keep their label under every perturbation up to eps, with the interval of their share.
@@ -131,12 +131,13 @@ def certify_lipschitz(
 
 
 def _by_logits(parts: LipschitzParts, logits: Tensor, y: Tensor) -> LipschitzCertificate:
+    slope = rounded_up(CROSS_ENTROPY_LIPSCHITZ[parts.norm] * parts.g, 2)
     return LipschitzCertificate(
         parts,
         "logits",
         latent_radius=lipschitz_radius(logits, y, lipschitz=parts.g, norm=parts.norm),
         input_radius=lipschitz_radius(logits, y, lipschitz=parts.whole, norm=parts.norm),
-        loss_slope=torch.full((len(y),), CROSS_ENTROPY_LIPSCHITZ[parts.norm] * parts.g, dtype=torch.float64),
+        loss_slope=torch.full((len(y),), slope, dtype=torch.float64),
     )
 
 
@@ -153,7 +154,7 @@ def _by_last_layer(parts: LipschitzParts, head: LastLayer, features: Tensor, y: 
         "closed-form" if head.takes_latent else "last-layer",
         latent_radius=latent_radius,
         input_radius=radius(head.f),
-        loss_slope=slopes * head.g * (1 + (features.shape[1] + 8) * torch.finfo(torch.float64).eps),
+        loss_slope=rounded_up(slopes * head.g, features.shape[1] + 4),
     )
 
 

@@ -8,13 +8,11 @@ import torch
 from torch import Tensor
 
 from ratlp.bounds import pair_norms
-from ratlp.bounds.rounding import in_float64
+from ratlp.bounds.rounding import UNIT, in_float64, rounded_up
 from ratlp.certificates.theorem import CROSS_ENTROPY_LIPSCHITZ
 from ratlp.classification import check_labels, check_labels_in_range, checked_logits
 from ratlp.errors import InputError
 from ratlp.perturbations.norms import Norm, check_norm
-
-_UNIT = torch.finfo(torch.float64).eps
 
 
 def margins(logits: Tensor, y: Tensor) -> Tensor:
@@ -105,12 +103,12 @@ def linear_head_radius(
     found = margins(z @ weight.T + bias, y)
     own = y.to(z.device).unsqueeze(1)
     sizes = z.abs() @ weight.abs().T + bias.abs()  # of what is added up in each logit
-    rounding = (z.shape[1] + 4) * _UNIT * (sizes + sizes.gather(1, own))
-    slopes = pair_norms(weight, own.squeeze(1), norm=norm) * (1 + (z.shape[1] + 4) * _UNIT)
+    rounding = (z.shape[1] + 4) * UNIT * (sizes + sizes.gather(1, own))
+    slopes = rounded_up(pair_norms(weight, own.squeeze(1), norm=norm), z.shape[1])
     return _radius(found - rounding, slopes * lipschitz)
 
 
 def _radius(margin: Tensor, slope: Tensor) -> Tensor:
     # Two more operations round, and the radius must not be larger than the exact one.
-    radii = margin / slope.to(margin.device) * (1 - 4 * _UNIT)
+    radii = margin / slope.to(margin.device) * (1 - 4 * UNIT)
     return torch.where(margin > 0, radii, 0.0).amin(1)

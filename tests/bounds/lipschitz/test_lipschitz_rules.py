@@ -1,4 +1,5 @@
 import math
+from fractions import Fraction
 
 import pytest
 import torch
@@ -254,8 +255,12 @@ def test_weights_of_any_size(norm):
 
 def test_bounds_are_rounded_up():
     # Ten thousand equal weights whose float64 sum may fall short of the exact one.
-    from fractions import Fraction
-
     layer = nn.Linear(10_000, 1)
     nn.init.constant_(layer.weight, 0.1)
     assert Fraction(lipschitz_bound(layer)) >= 10_000 * Fraction(layer.weight[0, 0].item())
+
+
+def test_the_root_of_the_number_of_classes_is_rounded_up():
+    for classes in range(2, 30):
+        found = lipschitz_bound(nn.LogSoftmax(1), norm="l2", input_shape=(classes,))
+        assert Fraction(found) ** 2 >= classes

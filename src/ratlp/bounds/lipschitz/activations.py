@@ -5,6 +5,7 @@ import math
 from torch import nn
 
 from ratlp.bounds.lipschitz.rules import Shape, lipschitz_rule, refused, weights_of
+from ratlp.bounds.rounding import rounded_up
 from ratlp.perturbations import Norm
 
 CONSTANTS: dict[type[nn.Module], float] = {
@@ -90,4 +91,4 @@ def _log_softmax(module: nn.LogSoftmax, norm: Norm, shape: Shape | None = None) 
         return 2.0
     if shape is None or module.dim is None:
         raise refused(module, norm, "it grows with the number of classes: give input_shape, and dim to the module")
-    return math.sqrt(shape[module.dim])
+    return rounded_up(math.sqrt(shape[module.dim]), 1)

@@ -1,5 +1,7 @@
 """Linear layers: the largest row L1 norm under L-inf, the largest singular value under L2."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -31,7 +33,7 @@ def spectral_norm(matrices: Tensor) -> float:
     rows, columns = scaled.shape[-2:]
     gram = scaled @ scaled.mH if rows <= columns else scaled.mH @ scaled
     top = float(torch.linalg.eigvalsh(gram).amax().clamp(min=0))
-    return rounded_up(largest * top**0.5, 4 * rows * columns)
+    return rounded_up(largest * math.sqrt(top), 4 * rows * columns)
 
 
 @lipschitz_rule(nn.Linear)
