@@ -124,6 +124,19 @@ def test_what_has_no_bound_is_refused(call):
         call(box())
 
 
+@pytest.mark.parametrize(
+    "function", [torch.sum, torch.amax, torch.cumsum, torch.tril, torch.linalg.vector_norm, torch.add]
+)
+def test_a_tensor_that_is_to_hold_the_result_would_hold_one_bound(function):
+    with pytest.raises(BoundError, match=r"found out= in a call of torch\..*: take what the function returns"):
+        function(box(), 1, out=torch.empty(0).double())
+
+
+def test_tensors_that_are_to_hold_values_and_indices():
+    with pytest.raises(BoundError, match=r"found out= in a call of torch\.sort"):
+        torch.sort(box(), 1, out=(torch.empty(0).double(), torch.empty(0).long()))
+
+
 class TestInPlace:
     def test_takes_the_new_bounds(self):
         x = box()

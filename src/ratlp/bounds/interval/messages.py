@@ -64,3 +64,11 @@ def no_argument(function: Any) -> str:
         f"the interval rule of {name_of(function)} takes one interval, as its first argument; found another "
         f"distribution of intervals over its arguments, called {whereabouts()}"
     )
+
+
+def no_out(function: Any) -> str:
+    """What to say of a tensor that is to hold the result: it could hold one bound only."""
+    return (
+        f"an ordinary tensor cannot hold an interval; found out= in a call of {name_of(function)}, made "
+        f"{whereabouts()}: take what the function returns"
+    )

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ratlp.bounds.interval.messages import no_argument, no_rule, whereabouts
+from ratlp.bounds.interval.messages import no_argument, no_out, no_rule, whereabouts
 from ratlp.bounds.interval.rules import RULES, TAKE_INTERVALS_ANYWHERE
 from ratlp.bounds.names import name_of
 from ratlp.errors import BoundError, InputError
@@ -178,6 +178,8 @@ class Interval(Tensor):
 
 def _apply_rule(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     found = RULES[func]
+    if isinstance(kwargs.get("out"), Tensor | tuple):
+        raise BoundError(no_out(func))
     if func not in TAKE_INTERVALS_ANYWHERE:
         values = (*args, *kwargs.values())
         if sum(isinstance(value, Interval) for value in values) != 1 or (args and not isinstance(args[0], Interval)):
