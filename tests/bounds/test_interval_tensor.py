@@ -112,6 +112,7 @@ def test_the_error_names_the_function_and_the_module():
         lambda x: nn.functional.max_pool1d(x, 2, return_indices=True)[1] * 2,
         lambda x: nn.functional.interpolate(x[None, None], scale_factor=2, mode="bicubic"),
         lambda x: nn.functional.leaky_relu(x, -0.1),
+        lambda x: nn.functional.rrelu(x, -0.5, -0.3),
         lambda x: nn.functional.threshold(x, 0.0, 1.0),
         lambda x: nn.functional.avg_pool2d(x[None], 2, divisor_override=-1),
         lambda x: nn.LSTM(4, 2).double()(x),

@@ -129,12 +129,15 @@ def _softplus(input: Interval, beta: float = 1, threshold: float = 20) -> Interv
 
 def _with_slope(function: Callable[..., Tensor], name: str, default: float) -> None:
     def bound(input: Interval, **options: Any) -> Interval:
-        slope = options.get(name, default)
-        if slope < 0:
-            raise BoundError(f"{name} must be >= 0 for interval bounds; found {slope}")
-        return rising(function, input, slope)
+        return rising(function, input, _checked_slope(options.get(name, default), name))
 
     with_inplace(function, bound)
+
+
+def _checked_slope(slope: float, name: str) -> float:
+    if slope < 0:
+        raise BoundError(f"{name} must be >= 0 for interval bounds; found {slope}")
+    return slope
 
 
 _with_slope(functional.leaky_relu, "negative_slope", 0.01)
@@ -145,7 +148,7 @@ _with_slope(functional.celu, "alpha", 1.0)
 def _rrelu(input: Interval, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False) -> Interval:
     if training:
         raise BoundError("rrelu draws its slopes in training; found training=True: call model.eval() for bounds")
-    return rising(functional.leaky_relu, input, (lower + upper) / 2)
+    return rising(functional.leaky_relu, input, _checked_slope((lower + upper) / 2, "rrelu's mean slope"))
 
 
 with_inplace(functional.rrelu, _rrelu)
