@@ -104,6 +104,8 @@ def test_the_error_names_the_function_and_the_module():
         lambda x: torch.zeros(3, 4).double().__setitem__(0, x[0]),
         lambda x: torch.einsum("ij,ij,ij->i", x, x, x),
         lambda x: x.to(torch.int64),
+        lambda x: x.sum(1, dtype=torch.int64),
+        lambda x: x.cumsum(1, dtype=torch.int64),
         lambda x: x / x,
         lambda x: x**0.5,
         lambda x: (-2) ** x,

@@ -20,7 +20,6 @@ _RISING = (
     *(functional.softsign, functional.logsigmoid, torch.selu, torch.asinh, Tensor.asinh),
     *(functional.tanhshrink, functional.softshrink, functional.hardshrink),
     *(torch.floor, Tensor.floor, torch.ceil, Tensor.ceil, torch.round, Tensor.round),
-    *(torch.cumsum, Tensor.cumsum),  # in every coordinate that it adds
 )
 _RISING_WITH_INPLACE = (functional.relu6, functional.hardtanh, functional.hardsigmoid, functional.selu)
 _IN_PLACE = {

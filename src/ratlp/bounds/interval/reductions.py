@@ -14,7 +14,6 @@ from ratlp.errors import BoundError
 
 # Sums with factors >= 0 and without a constant: the centre goes to the centre, the radius to the radius.
 _AVERAGES: tuple[Any, ...] = (
-    *(torch.sum, Tensor.sum, torch.mean, Tensor.mean),
     *(functional.avg_pool1d, functional.adaptive_avg_pool1d),
     *(functional.adaptive_avg_pool2d, functional.adaptive_avg_pool3d),
 )
@@ -38,6 +37,19 @@ for _function in _AVERAGES:
     _average(_function)
 for _function in _LARGEST:
     _largest(_function)
+
+
+def _summing(function: Callable[..., Tensor], *also: Any) -> None:
+    @interval_rule(function, *also)
+    def apply(input: Interval, *args: Any, dtype: torch.dtype | None = None, **kwargs: Any) -> Interval:
+        """Converted first, as torch does it: whole numbers, which would cut off the radius, are refused there."""
+        given = input if dtype is None else input.to(dtype)
+        return given.mapped(lambda x: function(x, *args, **kwargs))  # type: ignore[attr-defined,no-any-return]
+
+
+_summing(torch.sum, Tensor.sum)
+_summing(torch.mean, Tensor.mean)
+_summing(torch.cumsum, Tensor.cumsum)
 
 
 def _average_pool(function: Callable[..., Tensor]) -> None:
