@@ -12,6 +12,7 @@ from ratlp.bounds.linear import rules
 from ratlp.errors import BoundError
 
 MASK = torch.tensor([True, False, True, False])
+BIAS = [[1.0, -2.0, 3.0, 0.0], [0.5, 0.0, -1.0, 2.0], [4.0, 1.0, 0.0, -3.0], [0.0, 2.0, 0.0, 1.0]]
 AFFINE = {
     "view": lambda x: x.view(x.shape[0], -1),
     "permute": lambda x: x.permute(0, 2, 3, 1),
@@ -66,6 +67,24 @@ AFFINE = {
     "convolution with same padding by keyword": lambda x: torch.conv2d(
         input=x, weight=torch.ones(3, 2, 3, 3, dtype=x.dtype), padding="same"
     ),
+    "linear with a bias for each sample": lambda x: functional.linear(
+        x, torch.eye(4, dtype=x.dtype), x.new_tensor(BIAS)
+    ),
+    "linear to one number": lambda x: functional.linear(
+        x, torch.arange(4, dtype=x.dtype), torch.ones((), dtype=x.dtype)
+    ),
+    "torch's batch norm by keyword": lambda x: torch.batch_norm(
+        input=x,
+        weight=None,
+        bias=x.new_ones(2),
+        running_mean=x.new_ones(2),
+        running_var=x.new_ones(2),
+        training=False,
+        momentum=0.1,
+        eps=0.1,
+        cudnn_enabled=False,
+    ),
+    "torch's dropout by keyword": lambda x: torch.dropout(x, p=0.5, train=False),
     "dropout": lambda x: functional.dropout(x, 0.5, training=False),
     "windows in the batch": lambda x: x.reshape(-1, 4, 4).mean(1).view(len(x), 2, 4),
 }

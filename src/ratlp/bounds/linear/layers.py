@@ -30,6 +30,8 @@ _INPUT_OF: dict[Any, Any] = {
 def _linear(call: Call, input: Any, weight: Any, bias: Any = None) -> Node | None:
     if call.nodes() != (input,):
         return None
+    if weight.dim() != 2 or (bias is not None and bias.shape != weight.shape[:1]):
+        return transposed(call)
     return Affine(
         call.output,
         (input,),
@@ -102,9 +104,18 @@ def _batch_norm(
 
 @linear_rule(torch.batch_norm)
 def _torch_batch_norm(
-    call: Call, input: Any, weight: Any, bias: Any, mean: Any, var: Any, training: bool, *rest: Any
+    call: Call,
+    input: Any,
+    weight: Any,
+    bias: Any,
+    running_mean: Any,
+    running_var: Any,
+    training: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool,
 ) -> Node | None:
-    return _batch_norm(call, input, mean, var, weight, bias, training, *rest[:2])
+    return _batch_norm(call, input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
 @linear_rule(functional.instance_norm)
@@ -143,11 +154,16 @@ def _same(call: Call, input: Any, *args: Any, **kwargs: Any) -> Node | None:
 linear_rule(vars(torch._C.TensorBase)["data"].__get__)(_same)
 
 
-@linear_rule(functional.dropout, functional.dropout1d, functional.dropout2d, functional.dropout3d, torch.dropout)
+@linear_rule(functional.dropout, functional.dropout1d, functional.dropout2d, functional.dropout3d)
 def _dropout(call: Call, input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Node | None:
     if training and p > 0:
         raise BoundError("linear bounds need dropout to be off; found it in training: call model.eval()")
     return _same(call, input)
+
+
+@linear_rule(torch.dropout)
+def _torch_dropout(call: Call, input: Any, p: float, train: bool) -> Node | None:
+    return _dropout(call, input, p, train)
 
 
 linear_rule(functional.alpha_dropout, functional.feature_alpha_dropout)(_same)  # intervals refuse them in training
