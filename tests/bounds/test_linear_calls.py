@@ -174,6 +174,16 @@ def test_instance_norm_is_sound_in_evaluation_and_refused_in_training():
     assert_sound(lambda x: net.eval()(x).flatten(1), Interval(x, x + 1))
 
 
+def test_coordinates_that_padding_repeats_are_known_to_be_the_same():
+    difference = torch.tensor([[1.0, 0.0, -1.0, 0.0, 0.0]]).double()  # of the second coordinate and itself
+
+    def net(x):
+        padded = functional.pad(x, (1, 1), mode="reflect")
+        return torch.relu(functional.linear(padded, difference)).flatten(1)
+
+    assert linear_bounds(net, box(1, 1, 3)).upper.item() == 0.0
+
+
 def test_every_rearrangement_that_intervals_know_keeps_correlations():
     names = {*shapes._VIEWS, *shapes._COPIES, *shapes._SEVERAL_VIEWS} - {"masked_select"}
     known = [f for name in names for f in (getattr(torch, name, None), getattr(torch.Tensor, name, None)) if f]

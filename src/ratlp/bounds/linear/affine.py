@@ -36,7 +36,7 @@ _PRODUCTS = (
 )
 _QUOTIENTS = ("div", "divide", "true_divide", "div_", "__truediv__", "__itruediv__")
 _LENDING = ("view_as", "reshape_as", "expand_as", "type_as")
-_MOVED = (functional.pad, functional.pixel_shuffle, functional.pixel_unshuffle, functional.channel_shuffle)
+_MOVED = (functional.pixel_shuffle, functional.pixel_unshuffle, functional.channel_shuffle)
 _POOLED = (
     *(functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d),
     *(functional.adaptive_avg_pool1d, functional.adaptive_avg_pool2d, functional.adaptive_avg_pool3d),
@@ -118,6 +118,12 @@ def folded(call: Call, input: Any, *args: Any, one_to_one: bool = False, **kwarg
         takes_shared=True,
         one_to_one=one_to_one,
     )
+
+
+@linear_rule(functional.pad)
+def _padded(call: Call, input: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Node | None:
+    """Other modes than the constant one repeat coordinates."""
+    return folded(call, input, one_to_one=mode == "constant")
 
 
 def with_item(tensor: Tensor, index: Any, value: Any) -> Tensor:
