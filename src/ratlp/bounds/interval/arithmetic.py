@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ratlp.bounds.interval.elementwise import rising, valley
+from ratlp.bounds.interval.elementwise import valley
 from ratlp.bounds.interval.linear import bilinear
+from ratlp.bounds.interval.registration import register_in_place, rising
 from ratlp.bounds.interval.rules import interval_rule
 from ratlp.bounds.interval.tensor import Interval, ends
 from ratlp.errors import BoundError
@@ -168,18 +169,8 @@ def _glu(input: Interval, dim: int = -1) -> Any:
     return values * gates.sigmoid()
 
 
-def _register_in_place(functions: list[Any], rule_: Callable[..., Interval]) -> None:
-    @interval_rule(*functions, anywhere=True)
-    def apply(input: Any, *args: Any, **kwargs: Any) -> Interval:
-        if not isinstance(input, Interval):
-            raise BoundError(
-                "an ordinary tensor cannot take an interval in place: write it out of place, as x = x + ..."
-            )
-        return input.overwrite(rule_(input, *args, **kwargs))
-
-
-_register_in_place([Tensor.add_, Tensor.__iadd__], add)
-_register_in_place([Tensor.sub_, Tensor.__isub__], subtract)
-_register_in_place([Tensor.mul_, Tensor.__imul__], multiply)
-_register_in_place([Tensor.div_, Tensor.__itruediv__], divide)
-_register_in_place([Tensor.neg_], negate)
+register_in_place([Tensor.add_, Tensor.__iadd__], add)
+register_in_place([Tensor.sub_, Tensor.__isub__], subtract)
+register_in_place([Tensor.mul_, Tensor.__imul__], multiply)
+register_in_place([Tensor.div_, Tensor.__itruediv__], divide)
+register_in_place([Tensor.neg_], negate)

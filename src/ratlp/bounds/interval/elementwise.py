@@ -2,12 +2,14 @@
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ratlp.bounds.interval.registration import register_in_place, register_rising, rising
 from ratlp.bounds.interval.rules import interval_rule
 from ratlp.bounds.interval.tensor import Interval
 from ratlp.errors import BoundError
@@ -22,24 +24,15 @@ _RISING = (
     *(torch.floor, Tensor.floor, torch.ceil, Tensor.ceil, torch.round, Tensor.round),
 )
 _RISING_WITH_INPLACE = (functional.relu6, functional.hardtanh, functional.hardsigmoid, functional.selu)
-_IN_PLACE = {
-    Tensor.sigmoid_: torch.sigmoid,
-    torch.sigmoid_: torch.sigmoid,
-    Tensor.tanh_: torch.tanh,
-    torch.tanh_: torch.tanh,
-    Tensor.exp_: torch.exp,
-    torch.exp_: torch.exp,
-    Tensor.sqrt_: torch.sqrt,
-    torch.sqrt_: torch.sqrt,
-    torch.selu_: torch.selu,
+_IN_PLACE: dict[Any, tuple[Any, ...]] = {
+    torch.sigmoid: (Tensor.sigmoid_, torch.sigmoid_),
+    torch.tanh: (Tensor.tanh_, torch.tanh_),
+    torch.exp: (Tensor.exp_, torch.exp_),
+    torch.sqrt: (Tensor.sqrt_, torch.sqrt_),
+    torch.selu: (torch.selu_,),
 }
 # The lowest point of each, to double precision; flat there, so that the value is exact to rounding.
 _SILU, _GELU, _GELU_TANH, _MISH = -1.2784645427610738, -0.7517915246935645, -0.7524614220710163, -1.1924312145022138
-
-
-def rising(function: Callable[..., Tensor], x: Interval, *args: Any, **kwargs: Any) -> Interval:
-    """Of a function that rises, or stays, in every coordinate: [f(lower), f(upper)]."""
-    return Interval(function(x.lower, *args, **kwargs), function(x.upper, *args, **kwargs))
 
 
 def valley(function: Callable[[Tensor], Tensor], x: Interval, *, lowest: float) -> Interval:
@@ -67,24 +60,15 @@ def with_inplace(function: Any, bound: Callable[..., Interval]) -> None:
         return input.overwrite(found) if inplace and found is not input else found
 
 
-def _register_rising(function: Any) -> None:
-    interval_rule(function)(lambda input, *args, **kwargs: rising(function, input, *args, **kwargs))
-
-
 def _register_rising_with_inplace(function: Any) -> None:
     with_inplace(function, lambda input, **options: rising(function, input, **options))
 
 
-def _register_in_place(in_place: Any, function: Any) -> None:
-    interval_rule(in_place)(lambda input: input.overwrite(rising(function, input)))
-
-
-for _function in _RISING:
-    _register_rising(_function)
+register_rising(_RISING)
 for _function in _RISING_WITH_INPLACE:
     _register_rising_with_inplace(_function)
-for _in_place, _function in _IN_PLACE.items():
-    _register_in_place(_in_place, _function)
+for _function, _in_place in _IN_PLACE.items():
+    register_in_place(_in_place, partial(rising, _function))
 
 
 def _valley_of(function: Callable[[Tensor], Tensor], lowest: float) -> Callable[[Interval], Interval]:
@@ -186,6 +170,4 @@ def _clamp_max(input: Interval, max: Any) -> Interval:
     return clamp(input, max=max)
 
 
-@interval_rule(Tensor.clamp_, Tensor.clip_)
-def _clamp_in_place(input: Interval, min: Any = None, max: Any = None) -> Interval:
-    return input.overwrite(clamp(input, min, max))
+register_in_place([Tensor.clamp_, Tensor.clip_], clamp)

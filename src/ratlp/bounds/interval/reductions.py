@@ -7,36 +7,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ratlp.bounds.interval.elementwise import rising
+from ratlp.bounds.interval.registration import register_mapped, register_rising, rising
 from ratlp.bounds.interval.rules import interval_rule
 from ratlp.bounds.interval.tensor import Interval
 from ratlp.errors import BoundError
 
-# Sums with factors >= 0 and without a constant: the centre goes to the centre, the radius to the radius.
 _AVERAGES: tuple[Any, ...] = (
     *(functional.avg_pool1d, functional.adaptive_avg_pool1d),
     *(functional.adaptive_avg_pool2d, functional.adaptive_avg_pool3d),
 )
-_LARGEST: tuple[Any, ...] = (
+_RISING: tuple[Any, ...] = (
     *(torch.amax, Tensor.amax, torch.amin, Tensor.amin, torch.logsumexp, Tensor.logsumexp),
     *(functional.adaptive_max_pool1d, functional.adaptive_max_pool2d, functional.adaptive_max_pool3d),
     *(functional.max_pool1d, functional.max_pool2d, functional.max_pool3d),
     *(torch.max_pool1d, torch.max_pool2d, torch.max_pool3d),
 )
 
-
-def _average(function: Callable[..., Tensor]) -> None:
-    interval_rule(function)(lambda input, *args, **kwargs: input.mapped(lambda x: function(x, *args, **kwargs)))
-
-
-def _largest(function: Callable[..., Tensor]) -> None:
-    interval_rule(function)(lambda input, *args, **kwargs: rising(function, input, *args, **kwargs))
-
-
-for _function in _AVERAGES:
-    _average(_function)
-for _function in _LARGEST:
-    _largest(_function)
+register_mapped(_AVERAGES)
+register_rising(_RISING)
 
 
 def _summing(function: Callable[..., Tensor], *also: Any) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ratlp.bounds.interval.registration import register_in_place
 from ratlp.bounds.interval.rules import interval_rule
 from ratlp.bounds.interval.tensor import Interval
 
@@ -32,9 +33,7 @@ def _functional_relu(input: Interval, inplace: bool = False) -> Interval:
     return input.overwrite(relu(input)) if inplace else relu(input)
 
 
-@interval_rule(torch.relu_, Tensor.relu_)  # functional.relu_ is torch's
-def _relu_in_place(input: Interval) -> Interval:
-    return input.overwrite(relu(input))
+register_in_place([torch.relu_, Tensor.relu_], relu)  # functional.relu_ is torch's
 
 
 def _relu_of_ball(centre: Tensor, radius: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ratlp.bounds.interval.registration import register_in_place, register_mapped
 from ratlp.bounds.interval.rules import interval_rule
 from ratlp.bounds.interval.tensor import Interval, ends
 from ratlp.bounds.names import versions
@@ -26,7 +27,7 @@ _COPIES = (
     *("clone", "tile", "flip", "fliplr", "flipud", "roll", "rot90", "index_select", "gather", "tril", "triu"),
     *("take_along_dim", "repeat_interleave", "take", "masked_select"),
 )
-_SEVERAL_VIEWS = ("split", "chunk", "unbind", "tensor_split", "hsplit", "vsplit", "dsplit")
+_SEVERAL_VIEWS = ("split", "split_with_sizes", "chunk", "unbind", "tensor_split", "hsplit", "vsplit", "dsplit")
 _OTHER_COPIES = (
     *(functional.pixel_shuffle, functional.pixel_unshuffle, functional.channel_shuffle, functional.unfold),
     functional.fold,  # adds overlapping coordinates: monotone, and linear without a constant
@@ -41,10 +42,6 @@ def _register(functions: Sequence[Any], wrap: Callable[[Any], Callable[..., Any]
 
 def _view(function: Any) -> Callable[..., Any]:
     return lambda input, *args, **kwargs: input.share(input.mapped(lambda x: function(x, *args, **kwargs)))
-
-
-def _copy(function: Any) -> Callable[..., Any]:
-    return lambda input, *args, **kwargs: input.mapped(lambda x: function(x, *args, **kwargs))
 
 
 def _like_another(function: Any) -> Callable[..., Any]:
@@ -72,12 +69,11 @@ def _several_views(function: Any) -> Callable[..., Any]:
 
 
 _register(versions(_VIEWS), _view)
-_register(versions(_COPIES), _copy)
+register_mapped(versions(_COPIES))
 _register(versions(_SEVERAL_VIEWS), _several_views)
 _register([getattr(Tensor, name) for name in _VIEWS_OF_METHODS], _view)
 _register([getattr(Tensor, name) for name in _LIKE_ANOTHER], _like_another, anywhere=True)
-_register([Tensor.split_with_sizes, torch.split_with_sizes], _several_views)
-_register(_OTHER_COPIES, _copy)
+register_mapped(_OTHER_COPIES)
 _register([getattr(Tensor, name).__get__ for name in ("T", "mT", "H", "mH")], _view)
 _register([vars(torch._C.TensorBase)["data"].__get__], _view)
 
@@ -177,9 +173,7 @@ def _masked_fill(input: Interval, mask: Tensor, value: Any) -> Interval:
     return Interval(*(x.masked_fill(mask, value) for x in input.bounds))
 
 
-@interval_rule(Tensor.masked_fill_)
-def _masked_fill_in_place(input: Interval, mask: Tensor, value: Any) -> Interval:
-    return input.overwrite(_masked_fill(input, mask, value))
+register_in_place([Tensor.masked_fill_], _masked_fill)
 
 
 def _like(function: Any) -> Callable[..., Tensor]:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ratlp.bounds.interval.arithmetic import negate
 from ratlp.bounds.interval.others import before_and_after
 from ratlp.bounds.interval.rules import interval_rule
 from ratlp.bounds.interval.tensor import Interval
@@ -59,4 +60,4 @@ _register(log_softmax, functional.log_softmax, (torch.log_softmax, Tensor.log_so
 def _softmin(
     input: Interval, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None
 ) -> Interval:
-    return softmax(Interval(-input.upper, -input.lower), dim, dtype)
+    return softmax(negate(input), dim, dtype)
