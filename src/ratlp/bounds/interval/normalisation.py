@@ -37,7 +37,7 @@ def batch_norm(
         mean, variance = running_mean, running_var
     else:
         raise BoundError("batch_norm needs running statistics in evaluation; found none")
-    return _channelwise(input, mean, variance + eps, weight, bias)
+    return _channelwise(input, *scale_and_shift(mean, variance + eps, weight, bias))
 
 
 @interval_rule(torch.batch_norm)
@@ -55,11 +55,20 @@ def _torch_batch_norm(
     return batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
-def _channelwise(
-    input: Interval, mean: Tensor, variance: Tensor, weight: Tensor | None, bias: Tensor | None
-) -> Interval:
+def scale_and_shift(
+    mean: Tensor, variance: Tensor, weight: Tensor | None = None, bias: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Of each channel: (x - mean) / sqrt(variance) * weight + bias = scale * x + shift.
+
+    Example:
+        >>> scale_and_shift(torch.tensor([1.0]), torch.tensor([4.0]))
+        (tensor([0.5000]), tensor([-0.5000]))
+    """
     scale = variance.rsqrt() if weight is None else variance.rsqrt() * weight
-    shift = -mean * scale if bias is None else bias - mean * scale
+    return scale, -mean * scale if bias is None else bias - mean * scale
+
+
+def _channelwise(input: Interval, scale: Tensor, shift: Tensor) -> Interval:
     shape = (-1, *[1] * (input.dim() - 2))
     scale, shift = (part.to(input.dtype).view(shape) for part in (scale, shift))
     return Interval.of_ball(torch.addcmul(shift, input.centre, scale), input.radius * scale.abs())
@@ -117,7 +126,7 @@ def _instance_norm(
     eps: float = 1e-5,
 ) -> Tensor:
     if not use_input_stats and running_mean is not None and running_var is not None:
-        return _channelwise(input, running_mean, running_var + eps, weight, bias)
+        return _channelwise(input, *scale_and_shift(running_mean, running_var + eps, weight, bias))
     return functional.group_norm(input, input.shape[1], weight, bias, eps)
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional, grad
 
+from ratlp.bounds.interval.normalisation import scale_and_shift
 from ratlp.bounds.linear.affine import folded, transposed
 from ratlp.bounds.linear.nodes import Affine, Call, Node
 from ratlp.bounds.linear.rules import linear_rule
@@ -89,8 +90,7 @@ def _batch_norm(
         raise BoundError("linear bounds need a norm's running statistics; found one in training: call model.eval()")
     if call.nodes() != (input,):
         return None
-    scale = (running_var + eps).rsqrt() * (1 if weight is None else weight)
-    shift = -running_mean * scale if bias is None else bias - running_mean * scale
+    scale, shift = scale_and_shift(running_mean, running_var + eps, weight, bias)
     factor = scale.view(-1, *[1] * (call.output.dim() - 2))
     return Affine(
         call.output,

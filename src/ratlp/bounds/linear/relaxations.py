@@ -25,7 +25,7 @@ def rectifier(x: Interval, *, slope: float = 0.0) -> Lines:
         (tensor([1.]), tensor([0.7500]), tensor([0.7500]))
     """
     lower, upper = x.bounds
-    crossing = (lower < 0) & (upper > 0)
+    crossing = crosses_zero(x)
     # Where the sign is known both ends lie on the function's own line.
     width = torch.where(crossing, upper - lower, 1)
     known = torch.where(lower >= 0, torch.ones_like(lower), slope)
