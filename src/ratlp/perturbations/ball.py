@@ -51,10 +51,6 @@ class Ball(PerturbationSet):
     def eps(self, value: float | Tensor) -> None:
         self._eps = checked_eps(value)
 
-    @abstractmethod
-    def _into_ball(self, delta: Tensor, point: Tensor) -> Tensor:
-        """The d in the ball next to `delta`, whatever the bounds."""
-
     def unit(self, point: Tensor) -> float | Tensor:
         """What an eps of 1 is in units of the point: 1, or its scale in the ball's norm, broadcastable to it.
 
@@ -97,15 +93,9 @@ class Ball(PerturbationSet):
         """Into the ball, then into the bounds."""
         return self.projection(point)(delta)
 
+    @abstractmethod
     def projection(self, point: Tensor) -> Callable[[Tensor], Tensor]:
-        """The room that the bounds leave is computed once."""
-        room = self._room(point)
-
-        def project(delta: Tensor) -> Tensor:
-            inside = self._into_ball(delta, point).to(point.dtype)
-            return inside if room is None else inside.clamp(*room)
-
-        return project
+        """As `project`, around one point again and again."""
 
     def _room(self, point: Tensor) -> Edges | None:
         """How far each coordinate may move down and up within the bounds."""

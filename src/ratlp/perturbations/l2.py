@@ -1,6 +1,7 @@
 """The L2 ball: each sample, or each token, moves by at most eps in Euclidean length."""
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -79,6 +80,16 @@ class L2(Ball):
         axes = self._axes(point)
         lengths = torch.rand_like(direction.sum(axes, keepdim=True))
         return self.project(lengths * direction, point)
+
+    def projection(self, point: Tensor) -> Callable[[Tensor], Tensor]:
+        """The room that the bounds leave is computed once."""
+        room = self._room(point)
+
+        def project(delta: Tensor) -> Tensor:
+            inside = self._into_ball(delta, point).to(point.dtype)
+            return inside if room is None else inside.clamp(*room)
+
+        return project
 
     def _into_ball(self, delta: Tensor, point: Tensor) -> Tensor:
         length = torch.linalg.vector_norm(delta, dim=self._axes(point), keepdim=True)

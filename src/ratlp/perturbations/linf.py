@@ -54,10 +54,6 @@ class LInf(Ball):
         down, up = _clamped(room[0], -radius, None), _clamped(room[1], None, radius)
         return lambda delta: delta.clamp(down, up).to(point.dtype)
 
-    def _into_ball(self, delta: Tensor, point: Tensor) -> Tensor:
-        radius = self._radius(point)
-        return _clamped(delta, -radius, radius)
-
 
 def _clamped(value: Tensor, low: float | Tensor | None, high: float | Tensor | None) -> Tensor:
     limits: Any = low, high  # clamp takes numbers or tensors, not one of each
