@@ -29,9 +29,9 @@ X, Y = torch.rand(4, 2), torch.tensor([0, 1, 0, 1])
         (
             {"bounds": (0, torch.tensor([1.0, 2.0]))},
             InputError,
-            r"two numbers, the same for all features; found 0 and a tensor of shape \(2,\): scale the features",
+            r"two numbers, the same for all features; found 0 and tensor of shape \(2,\): scale the features",
         ),
-        ({"bounds": (np.zeros(2), np.ones(2))}, InputError, r"found a tensor of shape \(2,\) and a tensor of shape"),
+        ({"bounds": (np.zeros(2), np.ones(2))}, InputError, r"found tensor of shape \(2,\) and tensor of shape"),
         ({"bounds": 0.5}, InputError, r"bounds must be a pair \(low, high\); found 0.5"),
         ({"bounds": (0, 0.5, 1)}, InputError, r"bounds must be a pair"),
         ({"bounds": (None, 1)}, InputError, "a bound must be a number, or a list or an array of numbers; found None"),

@@ -14,14 +14,24 @@ import torch
 from torch import Tensor
 
 from ratlp.certificates.curve import CertifiedPoint
-from ratlp.certificates.json_kinds import number, optional, radius_or_inf, size, some, text, whole
-from ratlp.certificates.json_radii import finite_or_none
+from ratlp.certificates.json_kinds import (
+    finite_or_none,
+    number,
+    optional,
+    pair,
+    radius_or_inf,
+    size,
+    some,
+    text,
+    whole,
+)
 from ratlp.certificates.order import check_order
 from ratlp.errors import InputError
 from ratlp.latent.layers import INPUT
 from ratlp.optional import import_optional
 from ratlp.perturbations import Norm
 from ratlp.perturbations.norms import check_norm
+from ratlp.perturbations.values import checked_eps
 from ratlp.proportions import Accuracy
 
 if TYPE_CHECKING:
@@ -150,7 +160,7 @@ class Certification:
 
     def certified(self, eps: float) -> Tensor:
         """`[n]`: whether each sample's class is right, and proved not to change, on the closed ball of that radius."""
-        return self.correct & (self.radius >= _checked(eps))
+        return self.correct & (self.radius >= checked_eps(eps))
 
     def survived(self, eps: float) -> Tensor:
         """`[n]`: whether the attack left each sample's class right.
@@ -240,12 +250,12 @@ class Certification:
         if content.get("schema") != SCHEMA:
             raise InputError(f"a certification must have the schema {SCHEMA}; found {content.get('schema')!r}")
         try:
-            bounds, norm = optional(some(number))(content["bounds"]), content["norm"]
+            norm = content["norm"]
             check_norm(norm)
             return cls(
                 layer=text(content["layer"]),
                 norm=norm,
-                bounds=None if bounds is None else (bounds[0], bounds[1]),
+                bounds=optional(pair(number))(content["bounds"]),
                 eps=some(size)(content["eps"]),
                 tolerance=radius_or_inf(content["tolerance"]),
                 dtype=text(content["dtype"]),
@@ -254,7 +264,7 @@ class Certification:
                 methods=some(_method_run)(content["methods"]),
                 attack=optional(_attack_run)(content["attack"]),
             )
-        except (KeyError, TypeError, IndexError) as error:
+        except (KeyError, TypeError) as error:
             raise InputError(f"a certification's JSON must be whole; found {type(error).__name__} ({error})") from error
 
     @classmethod
@@ -291,12 +301,6 @@ def _method_run(entry: Mapping[str, Any]) -> MethodRun:
 
 def _attack_run(entry: Mapping[str, Any]) -> AttackRun:
     return AttackRun(text(entry["name"]), size(entry["seconds"]), some(radius_or_inf)(entry["broken_at"]))
-
-
-def _checked(eps: float) -> float:
-    if not (math.isfinite(eps) and eps >= 0):
-        raise InputError(f"eps must be finite and >= 0; found {eps}")
-    return eps
 
 
 def _accuracy(mask: Tensor) -> Accuracy:

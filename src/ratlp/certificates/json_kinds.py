@@ -1,7 +1,7 @@
-"""What JSON holds, read as what it is to be: an error where it is of another kind."""
+"""What JSON holds, read as what it is to be: an error where it is of another kind. And radii as JSON knows them."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from ratlp.errors import InputError
@@ -69,6 +69,16 @@ def radius_or_inf(value: Any) -> float:
     return math.inf if value is None else size(value)
 
 
+def finite_or_none(radii: Iterable[float]) -> list[float | None]:
+    """The radii, with None, null in JSON, for those that are not finite.
+
+    Example:
+        >>> finite_or_none([0.5, math.inf])
+        [0.5, None]
+    """
+    return [radius if math.isfinite(radius) else None for radius in radii]
+
+
 def some(kind: Callable[[Any], Kind]) -> Callable[[Any], tuple[Kind, ...]]:
     """A list of one kind, with one entry or more.
 
@@ -81,6 +91,22 @@ def some(kind: Callable[[Any], Kind]) -> Callable[[Any], tuple[Kind, ...]]:
         if not isinstance(value, list) or not value:
             raise _refused("a list", value)
         return tuple(map(kind, value))
+
+    return listed
+
+
+def pair(kind: Callable[[Any], Kind]) -> Callable[[Any], tuple[Kind, Kind]]:
+    """A list of two of one kind.
+
+    Example:
+        >>> pair(number)([0, 1])
+        (0, 1)
+    """
+
+    def listed(value: Any) -> tuple[Kind, Kind]:
+        if not isinstance(value, list) or len(value) != 2:
+            raise _refused("a list of two", value)
+        return kind(value[0]), kind(value[1])
 
     return listed
 

@@ -10,7 +10,7 @@ from ratlp.bounds import LipschitzParts, lipschitz_parts, pairwise_norm
 from ratlp.bounds.lipschitz import LastLayer, last_layer
 from ratlp.bounds.rounding import in_float64, rounded_up
 from ratlp.certificates.inputs import check_inputs
-from ratlp.certificates.json_radii import finite_or_none
+from ratlp.certificates.json_kinds import finite_or_none
 from ratlp.certificates.radius import linear_head_radius, lipschitz_radius
 from ratlp.certificates.theorem import CROSS_ENTROPY_LIPSCHITZ
 from ratlp.classification import check_batch_size, check_labels_in_range, first_logits, model_logits

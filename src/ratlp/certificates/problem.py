@@ -12,7 +12,7 @@ from ratlp.latent import Cut, Recording
 from ratlp.latent.layers import Layer
 from ratlp.perturbations.base import Edges
 from ratlp.perturbations.norms import Norm, check_norm
-from ratlp.perturbations.values import pair_of
+from ratlp.perturbations.values import pair_of, shown
 
 Bounds = tuple[float, float]
 
@@ -166,13 +166,9 @@ def _checked(bounds: Any) -> Bounds:
     if any(isinstance(bound, Tensor) and bound.dim() > 0 for bound in pair):
         raise InputError(
             f"bounds of a certificate must be two numbers, the same for all features; found "
-            f"{' and '.join(map(_shown, pair))}: scale the features to one range, in which one eps suits them all"
+            f"{' and '.join(map(shown, pair))}: scale the features to one range, in which one eps suits them all"
         )
     low, high = map(float, pair)
     if not -math.inf < low < high < math.inf:
         raise InputError(f"bounds must be (low, high), finite, with low < high; found {bounds}")
     return low, high
-
-
-def _shown(bound: float | Tensor) -> str:
-    return f"a tensor of shape {tuple(bound.shape)}" if isinstance(bound, Tensor) else f"{bound:g}"
