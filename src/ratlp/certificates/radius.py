@@ -108,6 +108,17 @@ def linear_head_radius(
     return _radius(found - rounding, slopes * lipschitz)
 
 
+def up_to(radius: Tensor) -> Tensor:
+    """From a radius that promises the class of every nearer point to one that promises it up to itself.
+
+    Example:
+        >>> bool(up_to(torch.tensor([1.0])) < 1), up_to(torch.tensor([0.0, torch.inf])).tolist()
+        (True, [0.0, inf])
+    """
+    before = torch.nextafter(radius, torch.zeros_like(radius))
+    return torch.where(radius.isinf(), radius, before).cpu()
+
+
 def _radius(margin: Tensor, slope: Tensor) -> Tensor:
     # Two more operations round, and the radius must not be larger than the exact one.
     radii = margin / slope.to(margin.device) * (1 - 4 * UNIT)

@@ -5,9 +5,8 @@ from torch import Tensor
 from ratlp.bounds.lipschitz import linear_head
 from ratlp.certificates.lipschitz import taken_by
 from ratlp.certificates.methods.base import Found, Method
-from ratlp.certificates.methods.lipschitz import up_to
 from ratlp.certificates.problem import NormedSpace, Problem
-from ratlp.certificates.radius import linear_head_radius
+from ratlp.certificates.radius import linear_head_radius, up_to
 from ratlp.certificates.search import RadiusSearch
 from ratlp.errors import BoundError
 

@@ -1,11 +1,11 @@
 """Certificates from Lipschitz constants."""
 
-import torch
 from torch import Tensor
 
 from ratlp.certificates.lipschitz import certify_lipschitz
 from ratlp.certificates.methods.base import Found, Method
 from ratlp.certificates.problem import Problem
+from ratlp.certificates.radius import up_to
 from ratlp.certificates.search import RadiusSearch
 
 
@@ -31,14 +31,3 @@ class LipschitzMethod(Method):
 
     def __repr__(self) -> str:
         return "LipschitzMethod()"
-
-
-def up_to(radius: Tensor) -> Tensor:
-    """From a radius that promises the class of every nearer point to one that promises it up to itself.
-
-    Example:
-        >>> bool(up_to(torch.tensor([1.0])) < 1), up_to(torch.tensor([0.0, torch.inf])).tolist()
-        (True, [0.0, inf])
-    """
-    before = torch.nextafter(radius, torch.zeros_like(radius))
-    return torch.where(radius.isinf(), radius, before).cpu()
