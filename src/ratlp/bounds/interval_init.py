@@ -53,7 +53,7 @@ def interval_init_(model: Model) -> Model:
     for name, layer in layers.items():
         _check(name, layer)
     for layer in layers.values():
-        layer.weight.normal_(0, math.sqrt(2 * math.pi) / _inputs(layer))
+        layer.weight.normal_(0, math.sqrt(2 * math.pi) / _fan_in(layer))
         if layer.bias is not None:
             layer.bias.zero_()
     return model
@@ -69,7 +69,7 @@ def _check(name: str, layer: nn.Linear | _ConvNd) -> None:
     raise InputError(f"interval_init_ sets weights that are parameters of known shape; found others at {name!r}: {fix}")
 
 
-def _inputs(layer: nn.Linear | _ConvNd) -> float:
+def _fan_in(layer: nn.Linear | _ConvNd) -> float:
     """How many numbers one output is a sum of, away from the edges."""
     if isinstance(layer, _ConvTransposeNd):
         channels = layer.in_channels // layer.groups

@@ -21,11 +21,11 @@ def name_of(function: Any) -> str:
     return str(found or getattr(function, "__name__", repr(function)))
 
 
-def versions(names: Iterable[str]) -> list[Any]:
+def methods_and_functions(names: Iterable[str]) -> list[Any]:
     """The method and the function of each name, as far as there are both.
 
     Example:
-        >>> [name_of(function) for function in versions(["flip", "split_with_sizes"])]
+        >>> [name_of(function) for function in methods_and_functions(["flip", "split_with_sizes"])]
         ['torch.Tensor.flip', 'torch.flip', 'torch.Tensor.split_with_sizes', 'torch.split_with_sizes']
     """
     found = [getattr(owner, name, None) for name in names for owner in (Tensor, torch)]

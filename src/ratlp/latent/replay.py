@@ -13,7 +13,7 @@ from ratlp.latent.recording import Recording
 from ratlp.latent.trees import swapped, tensors
 
 Tap = Callable[[Tensor], Tensor]
-"""What a further layer returns in place of its latent, as a function of it."""
+"""What a layer returns in place of its latent, as a function of it."""
 
 
 class Replay:

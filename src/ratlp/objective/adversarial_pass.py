@@ -30,19 +30,19 @@ class AdversarialPass:
 
     @contextmanager
     def around(
-        self, model: nn.Module, statistics: Iterable[Buffer], random_state: "RandomState", *, final: bool
+        self, model: nn.Module, moved: Iterable[Buffer], random_state: "RandomState", *, final: bool
     ) -> Iterator[None]:
         """The context of one pass.
 
         Args:
             model: The model.
-            statistics: The buffers that the clean pass changed.
+            moved: The buffers that the clean pass changed.
             random_state: That before the clean pass.
             final: Whether it is the pass that is trained on.
         """
         with ExitStack() as stack:
             if not (self.moves_statistics and final):
-                stack.enter_context(buffers_held(model, statistics))
+                stack.enter_context(buffers_held(model, moved))
             if self.same_dropout:
                 stack.enter_context(random_state.again())
             yield

@@ -1,20 +1,18 @@
 """One batch after its clean pass: what was found of it, and the passes through g that follow."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
 from ratlp.latent import Cut, Recording
+from ratlp.latent.replay import Tap
 from ratlp.objective.adversarial_pass import AdversarialPass
 from ratlp.objective.conditions import Conditions
 from ratlp.objective.early_backward import CleanPass
 from ratlp.objective.propagation import Propagation
 from ratlp.perturbations import Perturbation, PerturbationSet
-
-Move = Callable[[Tensor], Tensor]
-"""What a layer returns in place of its latent, as a function of it."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class CleanBatch:
         """What may be moved of each layer's latent: not padding; None for all of it."""
         return [_mask(self.inputs, point) for point in self.clean.points]
 
-    def logits(self, moves: Sequence[Move], policy: AdversarialPass, *, final: bool = False) -> Tensor:
+    def logits(self, moves: Sequence[Tap], policy: AdversarialPass, *, final: bool = False) -> Tensor:
         """The logits with each layer's latent moved; `final` for the pass that is trained on."""
         with self.at_latent.of_points(policy, final=final):
             return self._replay(moves)
@@ -63,7 +61,7 @@ class CleanBatch:
         with self.at_latent.of_intervals():
             return self._replay([lambda _: latent])
 
-    def _replay(self, moves: Sequence[Move]) -> Tensor:
+    def _replay(self, moves: Sequence[Tap]) -> Tensor:
         moved = self.recording.with_latent(moves[0](self.recording.latent))
         return self.cut.replay(moved, taps=dict(zip(self.taps, moves[1:], strict=True)))
 

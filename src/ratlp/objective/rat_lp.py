@@ -16,11 +16,12 @@ from ratlp.latent import Cut, Recording
 from ratlp.latent.batch import first_input
 from ratlp.latent.buffers import Watch
 from ratlp.latent.parameters import is_sharded
+from ratlp.latent.replay import Tap
 from ratlp.latent.trees import tensors
 from ratlp.losses import CrossEntropy, CustomLoss, Loss
 from ratlp.losses.custom import LossFunction
 from ratlp.objective.adversarial_pass import AdversarialPass, RandomState
-from ratlp.objective.clean_batch import CleanBatch, Move
+from ratlp.objective.clean_batch import CleanBatch
 from ratlp.objective.conditions import Conditions
 from ratlp.objective.early_backward import CleanPass, EarlyBackward, attached
 from ratlp.perturbations import LInf, Perturbation, PerturbationSet
@@ -292,9 +293,9 @@ def _seeing(seen: dict[str, Tensor], name: str) -> Callable[[Tensor], Tensor]:
     return see
 
 
-def _adding(delta: Tensor) -> Move:
+def _adding(delta: Tensor) -> Tap:
     return lambda latent: latent + delta
 
 
-def _moving(set_: PerturbationSet, delta: Tensor) -> Move:
+def _moving(set_: PerturbationSet, delta: Tensor) -> Tap:
     return lambda latent: set_.moved(latent, delta)

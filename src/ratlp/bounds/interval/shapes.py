@@ -14,7 +14,7 @@ from torch.nn import functional
 from ratlp.bounds.interval.registration import register_in_place, register_mapped
 from ratlp.bounds.interval.rules import interval_rule
 from ratlp.bounds.interval.tensor import Interval, ends
-from ratlp.bounds.names import versions
+from ratlp.bounds.names import methods_and_functions
 from ratlp.errors import BoundError
 
 _VIEWS = (
@@ -68,9 +68,9 @@ def _several_views(function: Any) -> Callable[..., Any]:
     return views
 
 
-_register(versions(_VIEWS), _view)
-register_mapped(versions(_COPIES))
-_register(versions(_SEVERAL_VIEWS), _several_views)
+_register(methods_and_functions(_VIEWS), _view)
+register_mapped(methods_and_functions(_COPIES))
+_register(methods_and_functions(_SEVERAL_VIEWS), _several_views)
 _register([getattr(Tensor, name) for name in _VIEWS_OF_METHODS], _view)
 _register([getattr(Tensor, name) for name in _LIKE_ANOTHER], _like_another, anywhere=True)
 register_mapped(_OTHER_COPIES)

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from ratlp.bounds.linear.nodes import Affine, Call, Node, products
 from ratlp.bounds.linear.rules import linear_rule
-from ratlp.bounds.names import versions
+from ratlp.bounds.names import methods_and_functions
 
 _RESHAPED = ("view", "reshape", "squeeze", "unsqueeze", "flatten", "unflatten", "ravel")
 _REARRANGED = (
@@ -133,17 +133,17 @@ def with_item(tensor: Tensor, index: Any, value: Any) -> Tensor:
 
 
 linear_rule(with_item)(_in_any)
-for _function in versions(_RESHAPED):
+for _function in methods_and_functions(_RESHAPED):
     linear_rule(_function)(_reshaped)
-for _function in versions(_REARRANGED):
+for _function in methods_and_functions(_REARRANGED):
     linear_rule(_function)(partial(_in_any, one_to_one=True))
-for _function in versions(_REPEATED):
+for _function in methods_and_functions(_REPEATED):
     linear_rule(_function)(_in_any)
-for _function in versions(_PRODUCTS):
+for _function in methods_and_functions(_PRODUCTS):
     linear_rule(_function)(_in_one)
-for _function in versions(_QUOTIENTS):
+for _function in methods_and_functions(_QUOTIENTS):
     linear_rule(_function)(_quotient)
-for _function in versions(_LENDING):
+for _function in methods_and_functions(_LENDING):
     linear_rule(_function)(_lending)
 for _function in _POOLED:
     linear_rule(_function)(folded)
