@@ -90,7 +90,7 @@ def _lending(call: Call, input: Any, other: Any) -> Node | None:
     if not isinstance(input, Node):
         return None
     example = torch.empty_like(other.interval.lower) if isinstance(other, Node) else other
-    return transposed(Call(call.function, (input, example), output=call.output))
+    return transposed(Call(call.function, (input, example), {}, call.output))
 
 
 def folded(call: Call, input: Any, *args: Any, one_to_one: bool = False, **kwargs: Any) -> Node | None:

@@ -23,6 +23,7 @@ class Graph:
 
     Attributes:
         region: What the input ranges over.
+        batch: How many samples there are.
         input: The node of the input.
         nodes: All nodes, every one after its parents.
         output: The node of the logits.

@@ -1,7 +1,7 @@
 """The calls of a forward as a graph, and how each kind of call passes linear functions of its output back."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -187,8 +187,8 @@ class Call:
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    output: Interval = None  # type: ignore[assignment]
+    kwargs: dict[str, Any]
+    output: Interval
     part: int | None = None
 
     def nodes(self) -> tuple[Node, ...]:

@@ -44,7 +44,7 @@ class L2Ball:
 
     Args:
         centre: `[batch, *input]`.
-        radius: In units of x, > 0 or 0; one for all samples, or `[batch]`.
+        radius: In units of x, >= 0; one for all samples, or `[batch]`.
         bounds: (lower, upper) of every coordinate, such as (0, 1) for pixels; centres must lie within them.
 
     Raises:

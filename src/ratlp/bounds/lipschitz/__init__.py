@@ -6,7 +6,7 @@
 0.5
 """
 
-from ratlp.bounds.lipschitz import activations, convolution, normalisation, pooling  # their rules
+from ratlp.bounds.lipschitz import activations, convolution, normalisation, pooling  # noqa: F401
 from ratlp.bounds.lipschitz.bound import (
     LastLayer,
     LipschitzParts,
@@ -21,15 +21,11 @@ from ratlp.bounds.lipschitz.rules import lipschitz_rule, refused, weights_of
 __all__ = [
     "LastLayer",
     "LipschitzParts",
-    "activations",
-    "convolution",
     "last_layer",
     "linear_head",
     "lipschitz_bound",
     "lipschitz_parts",
     "lipschitz_rule",
-    "normalisation",
-    "pooling",
     "refused",
     "spectral_norm",
     "weights_of",
