@@ -184,7 +184,7 @@ def _propagated(layers: tuple[str, ...]) -> list[Recipe]:
         weights = [(5.0, 2.0, 1.0)[min(number, 2)]]  # the wider the boxes, the less weight they bear
         weights += [weight for weight in (1.0, 2.0, 5.0) if weight not in weights]
         tried = [recipe(layer, weight) for weight in weights]
-        found += [_at_high_lr(_from_narrow(tried[0])), *tried]
+        found += [_at_high_lr(_from_narrow(tried[0])), _at_high_lr(tried[0]), *tried]
     return found
 
 
@@ -202,7 +202,7 @@ def _interval(layers: tuple[str, ...]) -> list[Recipe]:
 
     alone = recipe("no clean term", AdversarialOnly)
     narrow = _from_narrow(alone)
-    return [_at_high_lr(narrow), narrow, alone, recipe("weight 1"), recipe("weight 5", weight=5.0)]
+    return [_at_high_lr(narrow), _at_high_lr(alone), narrow, alone, recipe("weight 1"), recipe("weight 5", weight=5.0)]
 
 
 def _from_narrow(recipe: Recipe) -> Recipe:
