@@ -79,5 +79,5 @@ def _name_layers(axes: "Axes", groups: dict[str, Sequence[Row]], column: str) ->
     heights = {layer: mean(getattr(row, column) for row in group) for layer, group in groups.items()}
     for rank, layer in enumerate(sorted(heights, key=heights.__getitem__, reverse=True)):
         cost = mean(row.time_ratio for row in groups[layer])
-        place = (8, 8 - 11 * rank)
+        place = (14, 8 - 11 * rank)
         axes.annotate(layer, (cost, heights[layer]), xytext=place, textcoords="offset points", fontsize=8)
