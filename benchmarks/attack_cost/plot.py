@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from shared.drawing import pictures
+
 from attack_cost.results import LATENT_RATIO
 from attack_cost.strength import CLEAN, Strength
 from attack_cost.timing import Timing
-from shared.drawing import pictures
-
 from ratlp.report.figures.style import (
     BLACK,
     BLUE,

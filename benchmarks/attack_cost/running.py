@@ -5,10 +5,10 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from attack_cost.attackers import PIXELS, Makers, Run, Settings
-from attack_cost.nets import Target
 from torch import Tensor, nn
 
+from attack_cost.attackers import PIXELS, Makers, Run, Settings
+from attack_cost.nets import Target
 from ratlp.latent.on_loan import on_loan
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from attack_cost.attackers import SAME_ATTACK, Settings, autoattack
 from attack_cost.nets import Target
 from attack_cost.running import drawn_from, installed, standing
-
 from ratlp.evaluation import evaluate, standard_attacks
 
 WORST_CASE = "worst case"
