@@ -75,9 +75,13 @@ def _panel(axes: "Axes", rows: Sequence[Row], column: str) -> None:
 
 
 def _name_layers(axes: "Axes", groups: dict[str, Sequence[Row]], column: str) -> None:
-    """Beside the markers, from the highest downwards, so that no name lies on another."""
+    """In a column beside the markers, from the highest downwards, so that no name lies on another."""
+    if not groups:
+        return
     heights = {layer: mean(getattr(row, column) for row in group) for layer, group in groups.items()}
-    for rank, layer in enumerate(sorted(heights, key=heights.__getitem__, reverse=True)):
-        cost = mean(row.time_ratio for row in groups[layer])
-        place = (14, 8 - 11 * rank)
-        axes.annotate(layer, (cost, heights[layer]), xytext=place, textcoords="offset points", fontsize=8)
+    costs = {layer: mean(row.time_ratio for row in group) for layer, group in groups.items()}
+    beside, place = 1.25 * max(costs.values()), 100.0
+    for layer in sorted(heights, key=heights.__getitem__, reverse=True):
+        place = min(heights[layer], place - 5)
+        line = {"arrowstyle": "-", "color": GREY, "linewidth": 0.8}
+        axes.annotate(layer, (costs[layer], heights[layer]), (beside, place), va="center", fontsize=8, arrowprops=line)
