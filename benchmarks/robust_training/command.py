@@ -34,11 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_packages(parser, {"pyautoattack": "pyautoattack", "matplotlib": "'ratlp[cli]'"})
     torch.set_num_threads(options.threads)
     kept = keep_heap()
-    folder = Folder(options.out)
     try:
         data = load(options.data)
     except RatlpError as error:
         parser.error(str(error))
+    folder = Folder(options.out)
     epochs = options.epochs or (10 if len(data.train[1]) >= LARGE else 100)
     plans = [Plan(net, data, tuple(options.methods), epochs, options.seeds, tune=options.tune) for net in options.nets]
     folder.claim({"data": data.name, "epochs": epochs, "attack_samples": options.attack_samples})
