@@ -19,7 +19,7 @@ from ratlp.report.figures.style import (
     new_figure,
 )
 from robust_training.recipes import EPS
-from robust_training.results import Row
+from robust_training.results import Row, grouped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,11 +55,9 @@ def plot(rows: Sequence[Row], *, data: str) -> dict[str, bytes]:
 
 
 def _panel(axes: "Axes", rows: Sequence[Row], column: str) -> None:
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row.method, row.layer), []).append(row)
+    groups = grouped(rows)
     named = set()
-    for (method, _), group in groups.items():
+    for (method, _, _), group in groups.items():
         colour, marker = STYLES[method]
         values = [getattr(row, column) for row in group]
         cost = mean(row.time_ratio for row in group)
@@ -67,7 +65,7 @@ def _panel(axes: "Axes", rows: Sequence[Row], column: str) -> None:
         label = None if method in named else method
         axes.errorbar(cost, mean(values), yerr=spread, fmt=marker, color=colour, markersize=9, capsize=3, label=label)
         named.add(method)
-    _name_layers(axes, {layer: group for (method, layer), group in groups.items() if method == "propagated"}, column)
+    _name_layers(axes, {layer: group for (method, layer, _), group in groups.items() if method == "propagated"}, column)
     axes.set_xscale("log")
     axes.set_xticks([1, 2, 3, 5, 10], labels=["1", "2", "3", "5", "10"])
     axes.minorticks_off()

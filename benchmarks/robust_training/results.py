@@ -79,7 +79,8 @@ def table(rows: Sequence[Row], trials: Sequence[Trial]) -> str:
     return "\n".join(lines)
 
 
-def _grouped(rows: Iterable[Row]) -> dict[tuple[str, str, str], list[Row]]:
+def grouped(rows: Iterable[Row]) -> dict[tuple[str, str, str], list[Row]]:
+    """By method, layer and setting: the seeds of each."""
     found: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         found.setdefault((row.method, row.layer, row.setting), []).append(row)
@@ -91,7 +92,7 @@ def _lines(rows: Sequence[Row]) -> list[str]:
     columns = "".join(f"{name:>14}" for name in COLUMNS)
     head = f"{'method':<12}{'layer':<13}{'setting':<{wide}}{columns}{'seeds':>7}"
     lines = [head, "-" * len(head)]
-    for (method, layer, setting), group in _grouped(rows).items():
+    for (method, layer, setting), group in grouped(rows).items():
         cells = "".join(f"{_spread([getattr(row, name) for row in group], name):>14}" for name in COLUMNS)
         lines.append(f"{method:<12}{layer:<13}{setting:<{wide}}{cells}{len(group):>7}")
     return lines

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from robust_training.data import Data
 from robust_training.recipes import LR, Recipe
-from robust_training.training import BATCH, attacked
+from robust_training.training import BATCH, pgd_points
 
 STEPS = 8
 """Of each method in each round."""
@@ -72,7 +72,7 @@ def _by_hand(net: nn.Module, attack_steps: int) -> Step:
     optimiser = torch.optim.Adam(net.parameters(), lr=LR)
 
     def step(x: Tensor, y: Tensor) -> None:
-        moved = attacked(net, x, y, cross_entropy, steps=attack_steps, step_size=0.25) if attack_steps else x
+        moved = pgd_points(net, x, y, cross_entropy, steps=attack_steps, step_size=0.25) if attack_steps else x
         optimiser.zero_grad()
         cross_entropy(net(moved), y).backward()
         optimiser.step()

@@ -1,4 +1,4 @@
-"""One training run: equal epochs, batches, optimiser and learning rates for all, stopped at its best epoch."""
+"""One training run: equal epochs, batches and optimiser for all, stopped at its best epoch."""
 
 import copy
 import time
@@ -84,11 +84,11 @@ def validated(net: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
             clean = net(x).argmax(1) == y
         standing = clean.clone()
         for loss in (_entropy, margin):
-            standing &= net(attacked(net, x, y, loss, steps=20, step_size=0.2)).argmax(1) == y
+            standing &= net(pgd_points(net, x, y, loss, steps=20, step_size=0.2)).argmax(1) == y
     return 100 * clean.float().mean().item(), 100 * standing.float().mean().item()
 
 
-def attacked(net: nn.Module, x: Tensor, y: Tensor, loss: Loss, *, steps: int, step_size: float) -> Tensor:
+def pgd_points(net: nn.Module, x: Tensor, y: Tensor, loss: Loss, *, steps: int, step_size: float) -> Tensor:
     """The points to which PGD comes from a random start, as one would write it by hand; its step in radii."""
     moved = (x + EPS * (2 * torch.rand_like(x) - 1)).clamp(*PIXELS)
     for _ in range(steps):
