@@ -173,19 +173,25 @@ def _trades(layers: tuple[str, ...]) -> list[Recipe]:
 
 
 def _propagated(layers: tuple[str, ...]) -> list[Recipe]:
-    def recipe(layer: str, weight: float) -> Recipe:
-        def make(model: nn.Module) -> RATLP:
-            return RATLP(model, layer=layer, perturbation=Propagated(EPS, bounds=PIXELS), weight=weight)
-
-        return Recipe("propagated", layer, f"weight {weight:g}", make)
-
     found = []
     for number, layer in enumerate(layers):
+        alone = _in_box(layer, "no clean term", AdversarialOnly)
         weights = [(5.0, 2.0, 1.0)[min(number, 2)]]  # the wider the boxes, the less weight they bear
         weights += [weight for weight in (1.0, 2.0, 5.0) if weight not in weights]
-        tried = [recipe(layer, weight) for weight in weights]
-        found += [_at_high_lr(_from_narrow(tried[0])), _at_high_lr(tried[0]), *tried]
+        tried = [_in_box(layer, f"weight {weight:g}", CrossEntropy, weight) for weight in weights]
+        best = (_from_narrow(alone), alone, _from_narrow(tried[0]), tried[0])
+        found += [*map(_at_high_lr, best), *tried]
     return found
+
+
+def _in_box(layer: str, setting: str, loss: type[CrossEntropy], weight: float = 1.0) -> Recipe:
+    """A sign step in the box that the input's budget leads to."""
+
+    def make(model: nn.Module) -> RATLP:
+        return RATLP(model, layer=layer, perturbation=Propagated(EPS, bounds=PIXELS), loss=loss(), weight=weight)
+
+    cost = "no clean term" if loss is AdversarialOnly else ""
+    return Recipe("propagated", layer, setting, make, cost=cost)
 
 
 def _interval(layers: tuple[str, ...]) -> list[Recipe]:

@@ -70,19 +70,23 @@ def propagated_loss(f, g, x, y, *, eps, weight, bounds=(0.0, 1.0), steps=1, step
     clean = cross_entropy(g(z), y)
     (gradient,) = torch.autograd.grad(clean, z, retain_graph=True)
     if step_size is None:
-        moved = torch.where(gradient > 0, upper, torch.where(gradient < 0, lower, z))
-        return clean + weight * cross_entropy(g(moved), y)
-    at = z.detach()
+        at, steps = torch.where(gradient > 0, upper, torch.where(gradient < 0, lower, z)).detach(), 0
+    else:
+        at = z.detach()
     for step in range(steps):
         if step > 0:
             at = at.detach().requires_grad_()
             (gradient,) = torch.autograd.grad(cross_entropy(g(at), y), at)
         at = at.detach() + step_size * (upper - lower).detach() / 2 * gradient.sign()
         at = torch.maximum(torch.minimum(at, upper.detach()), lower.detach())
-    edge = torch.where(at > z, upper, lower)
-    way = (edge - z).detach()
-    share = torch.where(way == 0, 0.0, (at - z).detach() / way)
-    return clean + weight * cross_entropy(g(z + share * (edge - z)), y)
+    return clean + weight * cross_entropy(g(in_place(at, lower, upper)), y)
+
+
+def in_place(at, lower, upper):
+    """The point at that place between the edges, which carry the gradients."""
+    width = (upper - lower).detach()
+    place = torch.where(width == 0, 0.0, (at - lower.detach()) / width)
+    return lower + place * (upper - lower)
 
 
 def interval_loss(modules, x, y, *, eps, weight, bounds=(0.0, 1.0)):

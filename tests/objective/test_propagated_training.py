@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 from objective.boxed_nets import BUDGET, EPS, NETS, Beside, convolutional, dropping, made, normalised, residual
-from objective.literal_boxes import input_box, propagated_loss, walk
+from objective.literal_boxes import in_place, input_box, propagated_loss, walk
 from objective.literal_objective import assert_same, gradients
 from torch import nn
 from torch.nn.functional import cross_entropy
@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 from ratlp import RATLP
 from ratlp.attacks import PGD
 from ratlp.errors import BoundError
+from ratlp.losses import AdversarialOnly
 from ratlp.objective.adversarial_pass import AdversarialPass
 from ratlp.perturbations import LInf, Propagated
 
@@ -90,6 +91,13 @@ def test_the_gradient_flows_through_the_edges(batch):
     assert any((a - d).abs().max() > 1e-3 * a.abs().max() for a, d in zip(attached, detached, strict=True))
 
 
+def test_the_clean_latents_need_no_backward_pass_without_a_clean_term(batch):
+    model = made(convolutional)
+    out = RATLP(model, layer="3", loss=AdversarialOnly(), **BUDGET)(*batch)
+    assert torch.autograd.grad(out.loss, out.latent, retain_graph=True, allow_unused=True) == (None,)
+    assert all((gradient != 0).any() for gradient in torch.autograd.grad(out.loss, model[:2].parameters()))
+
+
 def test_a_frozen_encoder(batch):
     x, y = batch
     model = made(convolutional)
@@ -138,10 +146,9 @@ def test_several_layers_share_one_gradient_and_stay_in_their_boxes(batch):
         clean = cross_entropy(g(h), y)
         at_z, at_h = torch.autograd.grad(clean, [z, h], retain_graph=True)
         moved = middle(torch.where(at_z > 0, upper, torch.where(at_z < 0, lower, z)))
-        edge = torch.where(at_h > 0, edges[1], edges[0])
-        way = edge - moved
-        share = torch.where(at_h == 0, 0, ((edge - h) / way).nan_to_num(1, 1, 1).clamp(0, 1)).detach()
-        moved = moved + share * way
+        delta = torch.where(at_h > 0, edges[1] - h, torch.where(at_h < 0, edges[0] - h, 0))
+        at = torch.maximum(torch.minimum(moved + delta, edges[1]), edges[0]).detach()
+        moved = in_place(at, *edges)
         assert ((moved >= edges[0] - 1e-12) & (moved <= edges[1] + 1e-12)).all()
         return clean + 0.7 * cross_entropy(g(moved), y)
 

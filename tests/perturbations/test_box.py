@@ -68,23 +68,28 @@ def test_moved_is_the_point_plus_the_perturbation():
     assert torch.allclose(box.moved(point, delta), point + delta, rtol=0, atol=1e-12)
 
 
-def test_moved_to_an_edge_is_that_edge_to_the_bit():
-    box, point = box_and_point(50, 7)
-    gradient = torch.randn(50, 7).double()
-    moved = box.moved(point, box.linear_maximum(gradient, point))
-    assert torch.equal(moved, torch.where(gradient > 0, box.upper, box.lower))
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_moved_to_an_edge_is_that_edge_by_the_width_of_the_box(dtype):
+    box, point = box_and_point(50, 7, dtype=dtype)
+    far = Box(box.lower + 100, box.upper + 100)  # the latent is large beside its box
+    for set_, at in ((box, point), (far, (point + 100).clamp(far.lower, far.upper))):
+        gradient = torch.randn(50, 7).to(dtype)
+        moved = set_.moved(at, set_.linear_maximum(gradient, at))
+        off = (moved - torch.where(gradient > 0, set_.upper, set_.lower)).abs()
+        rounding = 4 * torch.finfo(dtype).eps
+        assert (off <= rounding * (set_.upper - set_.lower) + rounding / 4 * moved.abs()).all()
 
 
-def test_moved_carries_gradients_to_the_point_and_the_edge_by_the_share_of_the_way():
-    lower, upper = torch.tensor([[-1.0, -1.0, -1.0]]), torch.tensor([[4.0, 4.0, 4.0]])
+def test_moved_carries_gradients_to_the_edges_by_the_place_in_the_box():
+    lower, upper = torch.tensor([[-1.0, -1.0, -1.0]]), torch.tensor([[3.0, 3.0, 3.0]])
     point = torch.zeros(1, 3)
     for tensor in (lower, upper, point):
         tensor.requires_grad_()
-    moved = Box(lower, upper).moved(point, torch.tensor([[1.0, -0.5, 0.0]]))
+    moved = Box(lower, upper).moved(point, torch.tensor([[2.0, -1.0, 0.0]]))
     moved.sum().backward()
-    assert point.grad.tolist() == [[0.75, 0.5, 1.0]]
-    assert upper.grad.tolist() == [[0.25, 0.0, 0.0]]
-    assert lower.grad.tolist() == [[0.0, 0.5, 0.0]]
+    assert upper.grad.tolist() == [[0.75, 0.0, 0.25]]
+    assert lower.grad.tolist() == [[0.25, 1.0, 0.75]]
+    assert point.grad is None
 
 
 def test_a_box_without_width_moves_nothing_and_makes_no_nan():

@@ -10,7 +10,7 @@ class Box(PerturbationSet):
     """S(z) = { d : lower <= z + d <= upper }.
 
     Where the edges carry gradients (a propagated box does), a perturbed point keeps its place in the box: the share
-    of the way from z to the edge is the constant, and gradients flow through z and through the edge. Training then
+    of the way from the lower edge to the upper is the constant, and gradients flow through the edges. Training then
     learns to make the box small where it hurts.
 
     Args:
@@ -48,15 +48,16 @@ class Box(PerturbationSet):
         return (lower + torch.rand_like(point) * (upper - lower) - point).to(point.dtype)
 
     def moved(self, point: Tensor, delta: Tensor) -> Tensor:
-        """Point + share * (edge - point), with the share that makes it point + delta; at most 1.
+        """Lower + place * (upper - lower), with the place that makes it point + delta; within the box.
 
-        Where the point has moved already, as after a layer that is perturbed too, it stays in the box so.
+        Gradients flow through the edges alone: where the clean point serves nothing else, it needs no backward pass.
         """
-        # By lerp: torch.where is many times slower on a CPU, and twice more in the backward pass.
+        # By lerp: torch.where is many times slower on a CPU, and twice more in the backward pass. From the lower edge
+        # first, so that a latent that is large beside its box does not round the place away.
         lower, upper = self.lower.to(point.dtype), self.upper.to(point.dtype)
-        edge = torch.lerp(lower, upper, delta.sign().clamp(min=0))
-        share = delta / (edge.detach() - point.detach())
-        return torch.lerp(point, edge, share.nan_to_num_(nan=0.0, posinf=1.0, neginf=1.0).clamp_(0, 1))
+        low, high = lower.detach(), upper.detach()
+        place = (point.detach() - low + delta) / (high - low)
+        return torch.lerp(lower, upper, place.nan_to_num_(nan=0.0, posinf=1.0, neginf=0.0).clamp_(0, 1))
 
     def edges(self, point: Tensor) -> Edges:
         """The edges."""
