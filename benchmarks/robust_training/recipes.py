@@ -175,12 +175,13 @@ def _trades(layers: tuple[str, ...]) -> list[Recipe]:
 def _propagated(layers: tuple[str, ...]) -> list[Recipe]:
     found = []
     for number, layer in enumerate(layers):
-        alone = _in_box(layer, "no clean term", AdversarialOnly)
         weights = [(5.0, 2.0, 1.0)[min(number, 2)]]  # the wider the boxes, the less weight they bear
         weights += [weight for weight in (1.0, 2.0, 5.0) if weight not in weights]
         tried = [_in_box(layer, f"weight {weight:g}", CrossEntropy, weight) for weight in weights]
-        best = (_from_narrow(alone), alone, _from_narrow(tried[0]), tried[0])
-        found += [*map(_at_high_lr, best), *tried]
+        alone = _in_box(layer, "no clean term", AdversarialOnly)
+        others = [tried[0], alone, _from_narrow(tried[0]), _from_narrow(alone)]
+        best = others.pop(min(number, 2))
+        found += [*map(_at_high_lr, [best, *others]), *tried]
     return found
 
 
