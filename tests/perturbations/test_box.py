@@ -68,33 +68,54 @@ def test_moved_is_the_point_plus_the_perturbation():
     assert torch.allclose(box.moved(point, delta), point + delta, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
-def test_moved_to_an_edge_is_that_edge_by_the_width_of_the_box(dtype):
-    box, point = box_and_point(50, 7, dtype=dtype)
-    far = Box(box.lower + 100, box.upper + 100)  # the latent is large beside its box
-    for set_, at in ((box, point), (far, (point + 100).clamp(far.lower, far.upper))):
-        gradient = torch.randn(50, 7).to(dtype)
-        moved = set_.moved(at, set_.linear_maximum(gradient, at))
-        off = (moved - torch.where(gradient > 0, set_.upper, set_.lower)).abs()
-        rounding = 4 * torch.finfo(dtype).eps
-        assert (off <= rounding * (set_.upper - set_.lower) + rounding / 4 * moved.abs()).all()
+def trained(box):
+    """The same with edges that carry gradients."""
+    return Box(box.lower.clone().requires_grad_(), box.upper.clone().requires_grad_())
+
+
+def test_moved_by_place_is_the_point_plus_the_perturbation():
+    box, point = box_and_point(50, 7)
+    delta = box.random(point)
+    assert torch.allclose(trained(box).moved(point, delta), point + delta, rtol=0, atol=1e-12)
 
 
 def test_moved_carries_gradients_to_the_edges_by_the_place_in_the_box():
     lower, upper = torch.tensor([[-1.0, -1.0, -1.0]]), torch.tensor([[3.0, 3.0, 3.0]])
-    point = torch.zeros(1, 3)
-    for tensor in (lower, upper, point):
-        tensor.requires_grad_()
-    moved = Box(lower, upper).moved(point, torch.tensor([[2.0, -1.0, 0.0]]))
-    moved.sum().backward()
-    assert upper.grad.tolist() == [[0.75, 0.0, 0.25]]
-    assert lower.grad.tolist() == [[0.25, 1.0, 0.75]]
+    box, point = trained(Box(lower, upper)), torch.zeros(1, 3, requires_grad=True)
+    box.moved(point, torch.tensor([[2.0, -1.0, 0.0]])).sum().backward()
+    assert box.upper.grad.tolist() == [[0.75, 0.0, 0.25]]
+    assert box.lower.grad.tolist() == [[0.25, 1.0, 0.75]]
     assert point.grad is None
+
+
+def test_moved_carries_gradients_to_the_point_where_the_edges_carry_none():
+    box, point = box_and_point(5, 3)
+    point.requires_grad_()
+    moved = box.moved(point, box.linear_maximum(torch.randn(5, 3).double(), point.detach()))
+    moved.sum().backward()
+    assert torch.equal(point.grad, torch.ones(5, 3))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("offset", [0, 100, 1000])
+def test_the_place_survives_a_latent_that_is_large_beside_its_box(dtype, offset):
+    box, point = box_and_point(1, 5000, dtype=torch.float32)
+    box, point = trained(Box(box.lower + offset, box.upper + offset)), (point + offset).to(dtype)
+    gradient = torch.randn(1, 5000).to(dtype)
+    box.moved(point, box.linear_maximum(gradient, point)).float().sum().backward()
+    own = torch.where(gradient > 0, box.upper.grad, box.lower.grad)
+    assert (own > 0.9).float().mean() > 0.99
+
+
+def test_a_box_wider_than_its_dtype_reaches_is_crossed():
+    ones = torch.ones(1, 1, dtype=torch.float16)
+    box = trained(Box(-40000 * ones, 40000 * ones))
+    assert box.moved(ones, box.linear_maximum(ones, ones)).item() == 40000
 
 
 def test_a_box_without_width_moves_nothing_and_makes_no_nan():
     point = torch.randn(4, 3).requires_grad_()
-    box = Box(point * 1, point * 1)
+    box = Box(point * 1, point * 1)  # as with eps = 0
     delta = box.linear_maximum(torch.randn(4, 3), point.detach())
     assert (delta == 0).all()
     moved = box.moved(point, delta)
@@ -104,12 +125,24 @@ def test_a_box_without_width_moves_nothing_and_makes_no_nan():
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
-def test_a_point_that_has_moved_already_stays_in_the_box(dtype):
+@pytest.mark.parametrize("kind", [trained, lambda box: box])
+def test_a_point_that_has_moved_already_stays_in_the_box(kind, dtype):
     box, point = box_and_point(200, 5, dtype=dtype)
     delta = box.linear_maximum(torch.randn(200, 5).to(dtype), point)
     elsewhere = point + box.random(point)
     elsewhere = torch.minimum(torch.maximum(elsewhere, box.lower), box.upper)
-    assert_within(box, box.moved(elsewhere, delta), by=4 * torch.finfo(dtype).eps)
+    assert_within(box, kind(box).moved_further(elsewhere, delta), by=4 * torch.finfo(dtype).eps)
+
+
+def test_a_point_that_left_the_box_already_stays_as_far_outside_and_keeps_its_gradient():
+    box = trained(Box(torch.zeros(1, 3), torch.ones(1, 3)))
+    point = torch.tensor([[2.0, -1.0, 0.5]], requires_grad=True)
+    moved = box.moved_further(point, torch.tensor([[-0.25, 0.0, 9.0]]))
+    moved.sum().backward()
+    assert moved.tolist() == [[1.75, -1.0, 1.0]]
+    assert point.grad.tolist() == [[1.0, 1.0, 0.0]]
+    assert box.upper.grad.tolist() == [[-0.25, 0.0, 1.0]]  # as far beyond the edge, wherever that goes
+    assert box.lower.grad.tolist() == [[0.25, 0.0, 0.0]]
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -119,7 +152,10 @@ def test_perturbations_have_the_points_dtype(dtype):
     assert box.linear_maximum(gradient, point).dtype is dtype
     assert box.steepest(gradient, point).dtype is dtype
     assert box.random(point).dtype is dtype
-    assert box.moved(point, box.random(point)).dtype is dtype
+    assert box.project(box.random(point), point).dtype is dtype
+    for box_ in (box, trained(box)):
+        assert box_.moved(point, box.random(point)).dtype is dtype
+        assert box_.moved_further(point, box.random(point)).dtype is dtype
 
 
 def test_pgd_finds_the_corner_of_a_linear_function():

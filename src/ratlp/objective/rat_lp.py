@@ -35,7 +35,7 @@ class RATLPOutput(NamedTuple):
 
     Attributes:
         loss: clean_weight * clean_loss + weight * adversarial_loss, a scalar; call `.backward()` on it.
-        clean_loss: Of the clean batch, a scalar. Differentiable, once.
+        clean_loss: Of the clean batch, a scalar. Differentiable, once, where the loss gives it a weight.
         adversarial_loss: At z + delta, a scalar. Differentiable.
         logits: `[batch, classes]` of the clean batch, detached: their backward pass is done already.
         latent: z = f(x), `[batch, *latent]`, a tuple if `layer` was a list. That of the layer that returns first
@@ -60,7 +60,7 @@ class RATLP(nn.Module):
 
     The paper's method (RAT-LP, section 3.3) is the default: S(z) the L-inf ball of radius `eps`, its maximum
     approximated by one sign step, d = eps * sign(grad_z CE(g(z), y)). The perturbation is a constant for the
-    outer gradient.
+    outer gradient; in a propagated box, its place between the edges is.
 
     A step costs one forward and backward pass of f and two of g: the backward pass that yields grad_z yields
     g's clean gradients too, and they are kept for `loss.backward()`. Compared with standard training that is
@@ -167,8 +167,7 @@ class RATLP(nn.Module):
             deltas, logits = None, self.maximiser(batch.bounds, sets[0].edges(batch.recording.latent), y)
         else:
             deltas = self.maximiser(self._inner_problem(batch, sets, y))
-            moves = [_moving(set_, delta) for set_, delta in zip(sets, deltas, strict=True)]
-            logits = batch.logits(moves, self.adversarial_pass, final=True)
+            logits = batch.logits(_moves(sets, deltas, batch.masks()), self.adversarial_pass, final=True)
         adversarial = self.loss.adversarial(logits, y, clean.logits)
         loss = self.weight * adversarial
         if self.loss.clean_weight:
@@ -297,5 +296,14 @@ def _adding(delta: Tensor) -> Tap:
     return lambda latent: latent + delta
 
 
-def _moving(set_: PerturbationSet, delta: Tensor) -> Tap:
-    return lambda latent: set_.moved(latent, delta)
+def _moves(sets: Sequence[PerturbationSet], deltas: Deltas, masks: Sequence[Tensor | None]) -> list[Tap]:
+    """What is done to the latent of each layer, the cut first."""
+    first, *later = sets
+    moved = [first.moved, *(set_.moved_further for set_ in later)]
+    return list(map(_moving, moved, deltas, masks))
+
+
+def _moving(moved: Callable[[Tensor, Tensor], Tensor], delta: Tensor, mask: Tensor | None) -> Tap:
+    if mask is None:
+        return lambda latent: moved(latent, delta)
+    return lambda latent: torch.where(mask, moved(latent, delta), latent)  # padding is no part of the set

@@ -61,6 +61,10 @@ class PerturbationSet(Perturbation):
         """The perturbed point, differentiable in what is trained; the perturbation itself is a constant."""
         return point + delta
 
+    def moved_further(self, point: Tensor, delta: Tensor) -> Tensor:
+        """As `moved`, of a point that is no clean one: a layer before it is perturbed too."""
+        return self.moved(point, delta)
+
     def with_eps(self, eps: float | Tensor) -> Self:
         """The same set with another radius.
 

@@ -11,7 +11,7 @@ class Box(PerturbationSet):
 
     Where the edges carry gradients (a propagated box does), a perturbed point keeps its place in the box: the share
     of the way from the lower edge to the upper is the constant, and gradients flow through the edges. Training then
-    learns to make the box small where it hurts.
+    learns to make the box small where it hurts. Otherwise they flow through z, as with any set.
 
     Args:
         lower: `[batch, *latent]`.
@@ -40,7 +40,7 @@ class Box(PerturbationSet):
 
     def project(self, delta: Tensor, point: Tensor) -> Tensor:
         """Each coordinate to the nearest edge where it is beyond one."""
-        return (point + delta).clamp(self.lower.detach(), self.upper.detach()) - point
+        return ((point + delta).clamp(self.lower.detach(), self.upper.detach()) - point).to(point.dtype)
 
     def random(self, point: Tensor) -> Tensor:
         """Uniform in the box."""
@@ -51,13 +51,22 @@ class Box(PerturbationSet):
         """Lower + place * (upper - lower), with the place that makes it point + delta; within the box.
 
         Gradients flow through the edges alone: where the clean point serves nothing else, it needs no backward pass.
+        Where the edges carry none: point + delta.
         """
-        # By lerp: torch.where is many times slower on a CPU, and twice more in the backward pass. From the lower edge
-        # first, so that a latent that is large beside its box does not round the place away.
-        lower, upper = self.lower.to(point.dtype), self.upper.to(point.dtype)
-        low, high = lower.detach(), upper.detach()
-        place = (point.detach() - low + delta) / (high - low)
-        return torch.lerp(lower, upper, place.nan_to_num_(nan=0.0, posinf=1.0, neginf=0.0).clamp_(0, 1))
+        if not (self.lower.requires_grad or self.upper.requires_grad):
+            return super().moved(point, delta)
+        # In no half precision: a latent that is large beside its box would round the place away.
+        lower, upper = (edge.to(torch.promote_types(edge.dtype, torch.float32)) for edge in (self.lower, self.upper))
+        fixed_lower, fixed_upper = lower.detach(), upper.detach()
+        place = (point.detach() - fixed_lower + delta) / (fixed_upper - fixed_lower)
+        # By lerp: torch.where is many times slower on a CPU, and twice more in the backward pass.
+        return torch.lerp(lower, upper, place.nan_to_num_(nan=0.0, posinf=1.0, neginf=0.0).clamp_(0, 1)).to(point.dtype)
+
+    def moved_further(self, point: Tensor, delta: Tensor) -> Tensor:
+        """As `moved`, within the box; but what lies beyond an edge already stays beyond it, by as much."""
+        # By two functions: clamp gives an edge no gradient where the two are the same.
+        inside = torch.minimum(torch.maximum(point, self.lower.to(point.dtype)), self.upper.to(point.dtype))
+        return self.moved(inside, self.project(delta, inside.detach())) + (point - inside)
 
     def edges(self, point: Tensor) -> Edges:
         """The edges."""
