@@ -62,6 +62,12 @@ def normalised(module, x, mean, variance):
     return out * module.weight.view(shape) + module.bias.view(shape)
 
 
+def cut(model, layer):
+    """F and g: the model up to the layer and the rest."""
+    k = 0 if layer == "input" else int(layer) + 1
+    return model[:k], model[k:]
+
+
 def propagated_loss(f, g, x, y, *, eps, weight, bounds=(0.0, 1.0), steps=1, step_size=None):
     """CE(g(z), y) + weight * CE(g(z'), y); z' by the sign step, or by PGD from z with steps of half widths."""
     z, lower, upper = walk(f, x, *input_box(x, eps, bounds))
