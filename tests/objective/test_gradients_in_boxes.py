@@ -109,7 +109,7 @@ def test_padding_stays_where_it_is_with_its_gradient():
     torch.manual_seed(0)
     model = Pooled().double()
     inputs = {"x": torch.rand(6, 5, 4).double(), "attention_mask": torch.zeros(6, 5).long()}
-    out = RATLP(model, layer="layer", perturbation=Propagated(0.3))(inputs, torch.randint(3, (6,)))
+    out = RATLP(model, layer="layer", perturbation=Propagated(0.3, bounds=(0, 1)))(inputs, torch.randint(3, (6,)))
     assert out.adversarial_loss.item() == out.clean_loss.item()
     clean, adversarial = (
         torch.autograd.grad(loss, list(model.layer.parameters()), retain_graph=True)
