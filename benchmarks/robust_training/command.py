@@ -17,7 +17,7 @@ from ratlp.errors import RatlpError
 from robust_training.data import LARGE, load
 from robust_training.evaluating import PGD_RESTARTS, PGD_STEPS, evaluated
 from robust_training.folder import Folder
-from robust_training.nets import NETS
+from robust_training.nets import NETS, activations
 from robust_training.plot import plot
 from robust_training.recipes import EPS, HIGH_LR, LR, METHODS, Recipe
 from robust_training.results import Row, Trial, table
@@ -38,9 +38,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         data = load(options.data)
     except RatlpError as error:
         parser.error(str(error))
-    folder = Folder(options.out)
     epochs = options.epochs or (10 if len(data.train[1]) >= LARGE else 100)
-    plans = [Plan(net, data, tuple(options.methods), epochs, options.seeds, tune=options.tune) for net in options.nets]
+    plans = [
+        Plan(
+            net,
+            data,
+            tuple(options.methods),
+            epochs,
+            options.seeds,
+            tune=options.tune,
+            layers=options.layers and tuple(options.layers),
+        )
+        for net in options.nets
+    ]
+    if not all(plan.groups() for plan in plans):
+        parser.error(f"--layers must leave something to train of each net; found {','.join(options.layers)}")
+    folder = Folder(options.out)
     folder.claim({"data": data.name, "epochs": epochs, "attack_samples": options.attack_samples})
     found = [_work(plan, folder, options) for plan in plans]
     rows, trials = ([one for part in parts for one in part] for parts in zip(*found, strict=True))
@@ -117,6 +130,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", default="digits", help="digits, or a folder of IDX files (MNIST, Fashion-MNIST)")
     add("--methods", type=some_of(METHODS), default=",".join(METHODS), metavar="NAMES", help="with commas between")
     add("--nets", type=some_of(NETS), default="small", metavar="NAMES", help="small, wide, or small,wide")
+    layers = dict.fromkeys(layer for make in NETS.values() for layer in activations(make()))
+    add("--layers", type=some_of(layers), metavar="NAMES", help="where methods in the latent are tried; all of theirs")
     add("--epochs", type=positive, help="of every training; 10 with 10,000 images or more, else 100", default=None)
     add("--seeds", type=positive, default=3, help="of the settings that validation chooses")
     add("--tune", action=argparse.BooleanOptionalAction, default=True, help="try every setting with the first seed")

@@ -27,6 +27,7 @@ class Plan:
         epochs: Of every training.
         seeds: How many; every setting is tried with the first, the chosen one trained with all.
         tune: Whether every setting is tried; otherwise each method's first alone.
+        layers: Where methods in the latent are tried; at each layer of theirs where None.
     """
 
     net: str
@@ -35,6 +36,7 @@ class Plan:
     epochs: int
     seeds: int
     tune: bool
+    layers: tuple[str, ...] | None = None
 
     def build(self, seed: int) -> nn.Module:
         """The net with the initial weights of a seed."""
@@ -47,10 +49,13 @@ class Plan:
         layers = activations(self.build(0))
         found: list[list[Recipe]] = []
         for method in self.methods:
-            every = recipes(method, layers)
+            every = [recipe for recipe in recipes(method, layers) if self._wants(recipe)]
             by_layer = [[r for r in every if r.layer == layer] for layer in dict.fromkeys(r.layer for r in every)]
             found += [group if self.tune else group[:1] for group in by_layer]
         return found
+
+    def _wants(self, recipe: Recipe) -> bool:
+        return self.layers is None or recipe.layer in ("", "input", *self.layers)
 
 
 def name_of(plan: Plan, recipe: Recipe, seed: int) -> str:

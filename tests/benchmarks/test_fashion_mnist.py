@@ -13,6 +13,7 @@ from robust_training.folder import Folder
 from robust_training.nets import NETS, activations
 from robust_training.recipes import METHODS, recipes
 from robust_training.results import Row, Trial, table
+from robust_training.stages import Plan
 from robust_training.timing import time_ratios
 from robust_training.training import train
 
@@ -44,6 +45,16 @@ def net():
 def test_the_nets_say_where_a_latent_is():
     assert activations(NETS["small"]()) == LAYERS
     assert activations(NETS["wide"]()) == ("features.2", "features.5", "features.8", "features.11")
+
+
+def test_methods_in_the_latent_are_tried_at_the_layers_asked_for(data):
+    plan = Plan("small", data, ("standard", "relative", "propagated", "interval"), 1, 1, tune=True, layers=LAYERS[1:2])
+    groups = plan.groups()
+    assert [{(recipe.method, recipe.layer) for recipe in group} for group in groups] == [
+        {("standard", "")},
+        {("propagated", LAYERS[1])},
+        {("interval", "input")},
+    ]
 
 
 def test_names_are_of_one_setting_each():
