@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
@@ -47,6 +48,7 @@ class CleanBatch:
         reach = Propagation(self.cut, self.inputs, self.layers, self.at_input)
         return [perturbations[name].within(reach.to(name)) for name in self.layers]
 
+    @cached_property
     def masks(self) -> list[Tensor | None]:
         """What may be moved of each layer's latent: not padding; None for all of it."""
         return [_mask(self.inputs, point) for point in self.clean.points]

@@ -167,7 +167,7 @@ class RATLP(nn.Module):
             deltas, logits = None, self.maximiser(batch.bounds, sets[0].edges(batch.recording.latent), y)
         else:
             deltas = self.maximiser(self._inner_problem(batch, sets, y))
-            logits = batch.logits(_moves(sets, deltas, batch.masks()), self.adversarial_pass, final=True)
+            logits = batch.logits(_moves(sets, deltas, batch.masks), self.adversarial_pass, final=True)
         adversarial = self.loss.adversarial(logits, y, clean.logits)
         loss = self.weight * adversarial
         if self.loss.clean_weight:
@@ -234,7 +234,7 @@ class RATLP(nn.Module):
             return self.loss.inner(logits, y, clean.logits.detach())
 
         gradients = clean.gradients if self.loss.inner_is_clean else None
-        return InnerProblem(losses_at, clean.points, sets, masks=batch.masks(), gradients=gradients)
+        return InnerProblem(losses_at, clean.points, sets, masks=batch.masks, gradients=gradients)
 
     def _as_named(self, layers: tuple[str, ...], tensors: tuple[Tensor, ...]) -> Latents:
         by_name = dict(zip(layers, tensors, strict=True))
