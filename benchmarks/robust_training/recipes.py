@@ -181,32 +181,34 @@ def _propagated(layers: tuple[str, ...]) -> list[Recipe]:
         tried = [_in_box(layer, f"weight {weight:g}", CrossEntropy, weight) for weight in weights]
         alone = _in_box(layer, "no clean term", AdversarialOnly)
         others = [tried[0], alone, _from_narrow(tried[0]), _from_narrow(alone)]
-        best = others.pop((2, 1, 2)[min(number, 2)])
+        best = others.pop((2, 1, 2)[min(number, 2)])  # by validation
         found += [*map(_at_high_lr, [best, *others]), *tried]
     return found
 
 
 def _in_box(layer: str, setting: str, loss: type[CrossEntropy], weight: float = 1.0) -> Recipe:
     """A sign step in the box that the input's budget leads to."""
-
-    def make(model: nn.Module) -> RATLP:
-        return RATLP(model, layer=layer, perturbation=Propagated(EPS, bounds=PIXELS), loss=loss(), weight=weight)
-
     cost = "no clean term" if loss is AdversarialOnly else ""
-    return Recipe("propagated", layer, setting, make, cost=cost)
+    return Recipe("propagated", layer, setting, _reached(layer, FGSM(), loss, weight), cost=cost)
+
+
+def _reached(layer: str, maximiser: FGSM | IntervalBound, loss: type[CrossEntropy], weight: float) -> Make:
+    """Over all latents that the input's budget leads to; a budget for each net, since ramps move its eps."""
+    return lambda m: RATLP(
+        m,
+        layer=layer,
+        perturbation=Propagated(EPS, bounds=PIXELS),
+        maximiser=maximiser,
+        loss=loss(),
+        weight=weight,
+    )
 
 
 def _interval(layers: tuple[str, ...]) -> list[Recipe]:
     """Gowal et al., arXiv 1810.12715."""
 
     def recipe(setting: str, loss: type[CrossEntropy] = CrossEntropy, weight: float = 1.0) -> Recipe:
-        def make(model: nn.Module) -> RATLP:
-            budget = Propagated(EPS, bounds=PIXELS)
-            return RATLP(
-                model, layer="input", perturbation=budget, maximiser=IntervalBound(), loss=loss(), weight=weight
-            )
-
-        return Recipe("interval", "input", setting, make)
+        return Recipe("interval", "input", setting, _reached("input", IntervalBound(), loss, weight))
 
     alone = recipe("no clean term", AdversarialOnly)
     narrow = _from_narrow(alone)
