@@ -39,16 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except RatlpError as error:
         parser.error(str(error))
     epochs = options.epochs or (10 if len(data.train[1]) >= LARGE else 100)
+    methods = tuple(options.methods)
     plans = [
-        Plan(
-            net,
-            data,
-            tuple(options.methods),
-            epochs,
-            options.seeds,
-            tune=options.tune,
-            layers=options.layers and tuple(options.layers),
-        )
+        Plan(net, data, methods, epochs, options.seeds, tune=options.tune, layers=options.layers)
         for net in options.nets
     ]
     if not all(plan.groups() for plan in plans):

@@ -1,6 +1,6 @@
 """The work, piece by piece: train every setting, choose one by validation, train it with more seeds."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -36,7 +36,7 @@ class Plan:
     epochs: int
     seeds: int
     tune: bool
-    layers: tuple[str, ...] | None = None
+    layers: Sequence[str] | None = None
 
     def build(self, seed: int) -> nn.Module:
         """The net with the initial weights of a seed."""
