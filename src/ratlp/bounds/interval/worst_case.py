@@ -51,7 +51,8 @@ def margin_lower_bounds(logits: Interval, y: Tensor) -> Tensor:
         margins = logits.lower.gather(1, y[:, None]) - logits.upper
     else:
         differences = affine.weight[y].unsqueeze(1) - affine.weight
-        furthest = torch.einsum("bcm,bm->bc", differences.abs(), affine.radius)
+        # After autocast the radius may be in half precision beside weights in single.
+        furthest = torch.einsum("bcm,bm->bc", differences.abs(), affine.radius.to(differences.dtype))
         margins = logits.centre.gather(1, y[:, None]) - logits.centre - furthest
     return margins.scatter(1, y[:, None], 0.0)
 

@@ -45,7 +45,12 @@ class SlopeAscent:
         Args:
             graph: With lines.
             rows: `[rows, batch, classes]`.
+
+        Raises:
+            InputError: Called under `torch.inference_mode()`, where no gradient can be had.
         """
+        if torch.is_inference_mode_enabled():
+            raise InputError("slopes need gradients; found torch.inference_mode(): use torch.no_grad() instead")
         free = [
             node for node in graph.nodes if isinstance(node, Relaxed) and node.lines and node.lines.free is not None
         ]
