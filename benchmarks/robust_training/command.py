@@ -22,7 +22,7 @@ from robust_training.plot import plot
 from robust_training.recipes import EPS, HIGH_LR, LR, METHODS, Recipe
 from robust_training.results import Row, Trial, table
 from robust_training.stages import Plan, name_of, trainings
-from robust_training.timing import time_ratios
+from robust_training.timing import kept_ratios
 from robust_training.training import BATCH, DECAY_FROM
 
 
@@ -69,7 +69,7 @@ def _work(plan: Plan, folder: Folder, options: argparse.Namespace) -> tuple[list
         if is_chosen:
             chosen.append((recipe, seed))
             _evaluate(plan, recipe, seed, folder, options.attack_samples)
-    ratios = _ratios(plan, [recipe for recipe, _ in chosen], folder, options.rounds)
+    ratios = kept_ratios(plan, [recipe for recipe, _ in chosen], folder, rounds=options.rounds)
     return [_row(plan, recipe, seed, folder, ratios) for recipe, seed in chosen], trials
 
 
@@ -86,16 +86,6 @@ def _evaluate(plan: Plan, recipe: Recipe, seed: int, folder: Folder, attack_samp
         found = asdict(evaluated(ratlp.load(folder.model(name)), plan.data, attack_samples=attack_samples))
         folder.write(f"rows/{name}.json", found)
         _say(f"{name}: " + ", ".join(f"{key} {value:.1f}" for key, value in found.items()))
-
-
-def _ratios(plan: Plan, recipes: list[Recipe], folder: Folder, rounds: int) -> dict[str, dict[str, float]]:
-    """Of each method at each layer; a method's settings cost the same but for the number of steps."""
-    kept = folder.read(f"timing_{plan.net}.json")
-    by_cost = {recipe.timed_as: recipe for recipe in recipes}
-    if kept is None or not by_cost.keys() <= kept.keys():
-        kept = time_ratios(lambda: plan.build(0), by_cost, plan.data, rounds=rounds)
-        folder.write(f"timing_{plan.net}.json", kept)
-    return kept
 
 
 def _row(plan: Plan, recipe: Recipe, seed: int, folder: Folder, ratios: dict[str, dict[str, float]]) -> Row:

@@ -134,13 +134,12 @@ def _fgsm_rs(layers: tuple[str, ...]) -> list[Recipe]:
         return Recipe("fgsm-rs", "input", setting, _input(loss, _steps(1, step_size)), ramp, cost)
 
     short = recipe("step 1", AdversarialOnly, 1.0)
-    return [
-        _at_high_lr(short),
-        short,
+    others = [
         recipe("step 1.25", AdversarialOnly),
         recipe("step 1.25, no ramp", AdversarialOnly, ramp=False),
         recipe("clean term", CrossEntropy),
     ]
+    return [_at_high_lr(short), short, *others, *map(_at_high_lr, others)]
 
 
 def _pgd_7(layers: tuple[str, ...]) -> list[Recipe]:
@@ -150,27 +149,31 @@ def _pgd_7(layers: tuple[str, ...]) -> list[Recipe]:
         return Recipe("pgd-7", "input", setting, make, ramp, cost)
 
     seven = recipe("step 0.25, no ramp", _input(AdversarialOnly, _steps(7, 0.25)), ramp=False)
-    ten = recipe("10 steps, no ramp", _input(AdversarialOnly, _steps(10, 0.25)), ramp=False, cost="10 steps")
-    return [
-        _at_high_lr(seven),
-        seven,
+    others = [
         recipe("step 0.25", _input(AdversarialOnly, _steps(7, 0.25))),
         recipe("step 0.36, no ramp", _input(AdversarialOnly, _steps(7, 2.5 / 7)), ramp=False),
         recipe("clean term", _input(CrossEntropy, _steps(7, 0.25)), cost="clean term"),
-        ten,
-        _at_high_lr(ten),
+        recipe("10 steps, no ramp", _input(AdversarialOnly, _steps(10, 0.25)), ramp=False, cost="10 steps"),
     ]
+    return [_at_high_lr(seven), seven, *others, *map(_at_high_lr, others)]
 
 
 def _trades(layers: tuple[str, ...]) -> list[Recipe]:
     """Zhang et al., arXiv 1901.08573, with beta as the weight."""
-    no_ramp = Recipe("trades", "input", "beta 6, no ramp", _input(TRADES, _steps(7, 0.25), 6.0), ramp=False)
-    return [
-        _at_high_lr(no_ramp),
-        no_ramp,
-        Recipe("trades", "input", "beta 6", _input(TRADES, _steps(7, 0.25), 6.0)),
-        Recipe("trades", "input", "beta 3", _input(TRADES, _steps(7, 0.25), 3.0)),
+
+    def recipe(setting: str, beta: float, maximiser: PGD, *, ramp: bool = False, cost: str = "") -> Recipe:
+        return Recipe("trades", "input", setting, _input(TRADES, maximiser, beta), ramp, cost)
+
+    seven = recipe("beta 6, no ramp", 6.0, _steps(7, 0.25))
+    ramped = recipe("beta 6", 6.0, _steps(7, 0.25), ramp=True)
+    others = [
+        ramped,
+        recipe("beta 3, no ramp", 3.0, _steps(7, 0.25)),
+        recipe("step 0.36, no ramp", 6.0, _steps(7, 2.5 / 7)),
+        recipe("10 steps, no ramp", 6.0, _steps(10, 0.25), cost="10 steps"),
     ]
+    slow = [seven, ramped, recipe("beta 3", 3.0, _steps(7, 0.25), ramp=True)]
+    return [_at_high_lr(seven), *slow, *map(_at_high_lr, others)]
 
 
 def _propagated(layers: tuple[str, ...]) -> list[Recipe]:

@@ -1,7 +1,7 @@
 """The cost of a training step of each method over a standard step, interleaved in one run."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle
 from statistics import median
 from typing import Any
@@ -12,13 +12,29 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from robust_training.data import Data
+from robust_training.folder import Folder
 from robust_training.recipes import LR, Recipe
+from robust_training.stages import Plan
 from robust_training.training import BATCH, pgd_points
 
 STEPS = 8
 """Of each method in each round."""
 
 Step = Callable[[Tensor, Tensor], Any]
+
+
+def kept_ratios(plan: Plan, recipes: Sequence[Recipe], folder: Folder, *, rounds: int) -> dict[str, dict[str, float]]:
+    """As `time_ratios`, by `Recipe.timed_as`: those in the folder, where they are of as many rounds and lack none.
+
+    All are of one run, side by side: where one is lacking all are timed again.
+    """
+    file = f"timing_{plan.net}.json"
+    by_cost = {recipe.timed_as: recipe for recipe in recipes}
+    kept = folder.read(file)
+    if kept is None or kept["rounds"] != rounds or not by_cost.keys() <= kept["ratios"].keys():
+        kept = {"rounds": rounds, "ratios": time_ratios(lambda: plan.build(0), by_cost, plan.data, rounds=rounds)}
+        folder.write(file, kept)
+    return kept["ratios"]  # type: ignore[no-any-return]
 
 
 def time_ratios(
