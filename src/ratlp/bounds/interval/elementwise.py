@@ -160,7 +160,7 @@ def _threshold(input: Interval, threshold: float, value: float) -> Interval:
     return rising(functional.threshold, input, threshold, value)
 
 
-with_inplace(functional.threshold, _threshold, functional.threshold_)
+with_inplace(functional.threshold, _threshold, torch.threshold_)  # functional.threshold_ is torch's
 
 
 @interval_rule(torch.clamp, Tensor.clamp, torch.clip, Tensor.clip)
