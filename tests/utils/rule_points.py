@@ -39,7 +39,8 @@ def points(box: Interval, count: int, generator: torch.Generator) -> Tensor:
     shape = (count, *box.shape)
     uniform = torch.rand(shape, generator=generator, dtype=box.dtype)
     vertices = (uniform > 0.5).double()
-    keep = torch.rand(shape, generator=generator) < torch.tensor([0.0, 0.5, 1.0]).repeat(count)[:count].view(-1, 1, 1)
+    shares = torch.tensor([0.0, 0.5, 1.0]).repeat(count)[:count].view(-1, *[1] * box.dim())
+    keep = torch.rand(shape, generator=generator) < shares
     return box.lower + torch.where(keep, uniform, vertices) * (box.upper - box.lower)
 
 
