@@ -7,17 +7,23 @@ from pathlib import Path
 
 import pytest
 import torch
+from robust_training import evaluating
 from robust_training.data import Data
 from robust_training.evaluating import evaluated
 from robust_training.folder import Folder
 from robust_training.nets import NETS, activations
-from robust_training.recipes import METHODS, recipes
+from robust_training.recipes import EPS, METHODS, recipes
 from robust_training.results import Row, Trial, table
 from robust_training.stages import Plan
 from robust_training.timing import time_ratios
 from robust_training.training import train
 
+from ratlp.attacks import PGD
+from ratlp.certificates.methods import IntervalMethod
+from ratlp.errors import SoundnessError
+from ratlp.evaluation import Attack
 from ratlp.models import small_cnn
+from ratlp.perturbations import LInf
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "fashion_mnist.py"
 LAYERS = ("features.1", "features.3", "features.6")
@@ -90,6 +96,25 @@ def test_the_accuracies_are_in_order(data):
     found = evaluated(model, data, attack_samples=60)
     assert found.clean >= found.pgd >= found.certified >= found.interval > 50
     assert found.clean >= found.autoattack >= found.certified
+
+
+class Credulous(IntervalMethod):
+    """Certifies whatever it is asked."""
+
+    def margins(self, balls, eps):
+        return torch.ones(len(balls.y), 4, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("strong", ["pgd", "autoattack"])
+def test_a_certificate_that_an_attack_breaks_is_refused(strong, data, monkeypatch):
+    model = net()
+    train(model, recipes("standard", LAYERS)[0], data, epochs=5, seed=0)
+    tried = [Attack(name, PGD(steps=10), LInf(EPS * (name == strong))) for name in ("pgd", "autoattack")]
+    monkeypatch.setattr(evaluating, "attacks", lambda: tried)
+    evaluated(model, data, attack_samples=60)  # what is certified withstands it
+    monkeypatch.setattr(evaluating, "METHODS", (Credulous(),))
+    with pytest.raises(SoundnessError, match="a certified sample must withstand every attack"):
+        evaluated(model, data, attack_samples=60)
 
 
 def test_times_are_over_the_standard_steps(data):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 from torch import nn
+from utils.rule_points import points
 
 from ratlp.bounds import Interval
 
@@ -111,8 +112,15 @@ def test_ten_thousand_points_never_leave_the_box(seed):
     check_points(seed, 10_000)
 
 
-@settings(max_examples=30, deadline=None)
+CONVOLUTIONS = {
+    False: (nn.Conv1d, nn.Conv2d, nn.Conv3d),
+    True: (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+}
+
+
+@settings(max_examples=45, deadline=None)
 @given(
+    st.integers(1, 3),
     st.integers(1, 3),
     st.integers(1, 4),
     st.integers(1, 3),
@@ -121,11 +129,11 @@ def test_ten_thousand_points_never_leave_the_box(seed):
     st.integers(4, 7),
     st.booleans(),
 )
-def test_convolutions_of_any_shape(batch, inside, kernel, stride, padding, size, transposed):
+def test_convolutions_of_any_shape(axes, batch, inside, kernel, stride, padding, size, transposed):
     torch.manual_seed(0)
-    kind = nn.ConvTranspose2d if transposed else nn.Conv2d
+    kind = CONVOLUTIONS[transposed][axes - 1]
     layer = kind(inside, 3, kernel, stride, min(padding, kernel - 1)).double()
-    x = torch.randn(batch, inside, size, size, dtype=torch.float64)
+    x = torch.randn(batch, inside, *[size] * axes, dtype=torch.float64)
     radius = torch.rand_like(x)
     box = layer(Interval(x - radius, x + radius))
     # The vertex that takes one output furthest: radius times the sign of its weights.
@@ -133,6 +141,97 @@ def test_convolutions_of_any_shape(batch, inside, kernel, stride, padding, size,
     (gradient,) = torch.autograd.grad(layer(x).flatten()[-1], x)
     furthest = layer(x + radius * gradient.sign()).flatten()[-1]
     torch.testing.assert_close(box.upper.flatten()[-1], furthest)
+
+
+def box_of(shape) -> Interval:
+    torch.manual_seed(0)
+    x = torch.randn(*shape, dtype=torch.float64)
+    radius = torch.rand_like(x)
+    return Interval(x - radius, x + radius)
+
+
+def check_inside(function, box: Interval) -> Interval:
+    """The function's bounds, which random points and the vertices that lead the first outputs up must keep."""
+    bounds, centre = function(box), box.centre.clone().requires_grad_()
+    outputs = function(centre).flatten()
+    uphill = [torch.autograd.grad(output, centre, retain_graph=True)[0].sign() for output in outputs[:20]]
+    places = torch.cat(
+        [points(box, 60, torch.Generator().manual_seed(0)), box.centre + torch.stack(uphill) * box.radius]
+    )
+    values = torch.vmap(function)(places.detach())
+    assert values.shape[1:] == bounds.shape
+    assert ((values >= bounds.lower - 1e-9) & (values <= bounds.upper + 1e-9)).all()
+    return bounds
+
+
+POOLS = {
+    "max": (nn.functional.max_pool1d, nn.functional.max_pool2d, nn.functional.max_pool3d),
+    "average": (nn.functional.avg_pool1d, nn.functional.avg_pool2d, nn.functional.avg_pool3d),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(POOLS))
+@settings(max_examples=15, deadline=None)
+@given(
+    st.integers(1, 3),
+    st.lists(st.integers(1, 2), min_size=1, max_size=2),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.booleans(),
+    st.integers(3, 5),
+    st.booleans(),
+)
+def test_pools_of_any_shape_are_exact(kind, axes, leading, kernel, stride, padded, size, ceil):
+    pool, box = POOLS[kind][axes - 1], box_of([*leading, *[size] * axes])
+
+    def pooled(x):
+        return pool(x, kernel, stride, kernel // 2 * padded, ceil_mode=ceil)
+
+    bounds = check_inside(pooled, box)
+    torch.testing.assert_close(bounds.lower, pooled(box.lower))
+    torch.testing.assert_close(bounds.upper, pooled(box.upper))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.integers(0, 3), st.booleans())
+def test_softmax_of_any_shape_is_exact(shape, dim, negative):
+    dim = dim % len(shape) - len(shape) * negative
+    box = box_of(shape)
+    bounds = check_inside(lambda x: x.softmax(dim), box)
+    best = box.lower.clone()
+    best.view(-1)[-1] = box.upper.flatten()[-1]
+    torch.testing.assert_close(bounds.upper.flatten()[-1], best.softmax(dim).flatten()[-1])
+    check_inside(lambda x: x.log_softmax(dim), box)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(1, 4), min_size=2, max_size=4), st.integers(1, 3), st.booleans())
+def test_normalisations_of_any_shape(shape, axes, affine):
+    box, axes = box_of(shape), min(axes, len(shape))
+    weights = [torch.randn(2, *shape[-axes:], dtype=torch.float64)[i] if affine else None for i in range(2)]
+    check_inside(lambda x: nn.functional.layer_norm(x, shape[-axes:], *weights), box)
+    check_inside(lambda x: nn.functional.rms_norm(x, shape[-axes:], weights[0]), box)
+    check_inside(lambda x: nn.functional.normalize(x, dim=-axes), box)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.integers(1, 2),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.lists(st.integers(2, 3), max_size=3),
+    st.sampled_from(["group", "instance", "batch"]),
+)
+def test_norms_of_channels_of_any_shape(batch, groups, width, rest, kind):
+    channels = groups * width
+    box = box_of([batch, channels, *(rest or [2] * (kind != "batch"))])
+    mean, variance = torch.randn(channels).double(), torch.rand(channels).double() + 0.1
+    norms = {
+        "group": lambda x: nn.functional.group_norm(x, groups, mean, variance),
+        "instance": lambda x: nn.functional.instance_norm(x, weight=mean, bias=variance),
+        "batch": lambda x: nn.functional.batch_norm(x, mean, variance, mean, variance),
+    }
+    check_inside(norms[kind], box)
 
 
 def test_linear_maps_are_exact():

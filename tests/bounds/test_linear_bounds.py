@@ -60,7 +60,11 @@ def test_a_linear_net_is_bounded_exactly():
     torch.testing.assert_close(linear_margins(net, region, y), margins.amin(0))
 
 
-@settings(max_examples=20, deadline=None)
+CROWN_IBP = {"intermediate": "interval"}
+
+
+@pytest.mark.parametrize("options", [{}, CROWN_IBP, CROWN_IBP | {"ascent": SlopeAscent(steps=3)}], ids=str)
+@settings(max_examples=12, deadline=None)
 @given(
     channels=st.integers(1, 2),
     size=st.integers(3, 6),
@@ -70,10 +74,10 @@ def test_a_linear_net_is_bounded_exactly():
     batch=st.integers(1, 3),
     seed=st.integers(0, 999),
 )
-def test_residual_convolutional_nets_are_sound(channels, size, kernel, stride, padding, batch, seed):
+def test_residual_convolutional_nets_are_sound(options, channels, size, kernel, stride, padding, batch, seed):
     torch.manual_seed(seed)
     net = Residual(channels, kernel, stride, padding).double().eval()
-    assert_sound(net, box(batch, channels, size, size), count=30)
+    assert_sound(net, box(batch, channels, size, size), count=30, **options)
 
 
 @settings(max_examples=20, deadline=None)

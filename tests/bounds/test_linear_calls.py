@@ -7,7 +7,7 @@ from torch.nn import functional
 from utils.linear_soundness import assert_sound, box
 
 from ratlp.bounds import Interval, linear_bounds
-from ratlp.bounds.interval import BatchStatistics, shapes, supplied
+from ratlp.bounds.interval import BatchStatistics, rules as interval_rules, shapes, supplied
 from ratlp.bounds.linear import rules
 from ratlp.errors import BoundError
 
@@ -41,6 +41,7 @@ AFFINE = {
     "multiply and divide": lambda x: 2 * x * torch.arange(4.0) / 3,
     "subtract": lambda x: 1 - x - torch.ones(4, 4),
     "negate": lambda x: -x,
+    "negate in place": lambda x: torch.neg_(x.clone()),
     "add in place": lambda x: x.clone().add_(1).mul_(2),
     "add and broadcast": lambda x: x + x.mean((2, 3), keepdim=True),
     "add a multiple": lambda x: torch.add(x, x.roll(1, 3), alpha=3),
@@ -115,15 +116,23 @@ def test_affine_functions_are_exact(name):
     torch.testing.assert_close(found.upper, net(region.centre) + reach)
 
 
-@pytest.mark.parametrize(
-    "activation",
-    [nn.Tanh(), nn.Sigmoid(), nn.LeakyReLU(0.3), nn.LeakyReLU(1.5), nn.GELU(), nn.Softplus(), nn.ReLU(inplace=True)],
-    ids=repr,
-)
+ACTIVATIONS = [nn.Tanh(), nn.Sigmoid(), nn.LeakyReLU(0.3), nn.LeakyReLU(1.5), nn.GELU(), nn.Softplus()]
+
+
+@pytest.mark.parametrize("activation", [*ACTIVATIONS, nn.ReLU(inplace=True), nn.LeakyReLU(0.3, inplace=True)], ids=repr)
 def test_other_activations_are_sound(activation):
     net = nn.Sequential(nn.Linear(3, 8), activation, nn.Linear(8, 8), activation, nn.Linear(8, 3)).double()
     for eps in (0.05, 3.0):
         assert_sound(net, box(3, 3, eps=eps), count=100)
+
+
+def test_a_leaky_relu_in_place_has_the_bounds_of_the_one_that_is_not():
+    first, second = nn.Linear(3, 8).double(), nn.Linear(8, 3).double()
+    region = box(3, 3)
+    expected = linear_bounds(lambda x: second(functional.leaky_relu(first(x), 0.3)), region)
+    found = linear_bounds(lambda x: second(functional.leaky_relu_(first(x), 0.3)), region)
+    assert torch.equal(found.lower, expected.lower)
+    assert torch.equal(found.upper, expected.upper)
 
 
 class Unruly(nn.Module):
@@ -182,6 +191,12 @@ def test_coordinates_that_padding_repeats_are_known_to_be_the_same():
         return torch.relu(functional.linear(padded, difference)).flatten(1)
 
     assert linear_bounds(net, box(1, 1, 3)).upper.item() == 0.0
+
+
+def test_every_rule_belongs_to_a_function_that_intervals_know():
+    """Calls are bounded by intervals first: a rule for any other function would never be asked for."""
+    own = {function for function in rules.RULES if "torch" not in getattr(function, "__module__", "torch")}
+    assert rules.RULES.keys() - own <= interval_rules.RULES.keys()
 
 
 def test_every_rearrangement_that_intervals_know_keeps_correlations():

@@ -51,10 +51,11 @@ def attacked(forward, region, y, j, steps=20):
     return logits.gather(1, y[:, None])[:, 0] - logits[:, j]
 
 
-def assert_sound(forward, region, count=300):
+def assert_sound(forward, region, count=300, *, intermediate="linear", ascent=None):
     """No point found leaves the bounds, and they are no looser than those of intervals."""
     y = torch.arange(len(region)) % forward(region.centre).shape[1]
-    bounds, margins = linear_bounds(forward, region), linear_margins(forward, region, y)
+    bounds = linear_bounds(forward, region, intermediate=intermediate)
+    margins = linear_margins(forward, region, y, intermediate=intermediate, ascent=ascent)
     by_interval = forward(region)
     assert (bounds.lower >= by_interval.lower - EXACT).all()
     assert (bounds.upper <= by_interval.upper + EXACT).all()

@@ -51,6 +51,11 @@ IN_PLACE: dict[str, list[Call]] = {
     **same(("div_", "__itruediv__"), [in_place(SIGNED + 0.25), in_place(-2.0)]),
     **same(("clamp_", "clip_"), [in_place(-0.3, 0.4)]),
     "masked_fill_": [in_place(MASK, 0.7)],
+    "leaky_relu_": [in_place(), in_place(0.4)],
+    **same(("elu_", "celu_"), [in_place(), in_place(0.4)]),
+    "hardtanh_": [in_place(), in_place(-0.2, 0.6)],
+    "threshold_": [in_place(0.2, -0.5)],
+    "rrelu_": [in_place(), in_place(0.3, 0.5)],
 }
 ACTIVATIONS: dict[str, list[Call]] = {
     "gelu": [PLAIN, options(approximate="tanh")],

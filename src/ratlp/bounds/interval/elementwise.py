@@ -30,6 +30,7 @@ _IN_PLACE: dict[Any, tuple[Any, ...]] = {
     torch.exp: (Tensor.exp_, torch.exp_),
     torch.sqrt: (Tensor.sqrt_, torch.sqrt_),
     torch.selu: (torch.selu_,),
+    functional.hardtanh: (functional.hardtanh_,),
 }
 # The lowest point of each, to double precision; flat there, so that the value is exact to rounding.
 _SILU, _GELU, _GELU_TANH, _MISH = -1.2784645427610738, -0.7517915246935645, -0.7524614220710163, -1.1924312145022138
@@ -48,9 +49,14 @@ def valley(function: Callable[[Tensor], Tensor], x: Interval, *, lowest: float) 
     return Interval(function(nearest), torch.maximum(at_lower, at_upper))
 
 
-def with_inplace(function: Any, bound: Callable[..., Interval]) -> None:
-    """Register `bound(input, **options)` for a function that has the option `inplace`, by name or by place."""
+def with_inplace(function: Any, bound: Callable[..., Interval], *always: Any) -> None:
+    """Register `bound(input, **options)` for a function that has the option `inplace`, by name or by place.
+
+    And for those that do `always` in place what it does, and have its other options.
+    """
     signature = inspect.signature(function)
+    others = [parameter for parameter in signature.parameters.values() if parameter.name != "inplace"]
+    without = signature.replace(parameters=others)
 
     @interval_rule(function)
     def apply(*args: Any, **kwargs: Any) -> Interval:
@@ -58,6 +64,9 @@ def with_inplace(function: Any, bound: Callable[..., Interval]) -> None:
         input, inplace = options.pop("input"), options.pop("inplace", False)
         found = bound(input, **options)
         return input.overwrite(found) if inplace and found is not input else found
+
+    if always:
+        register_in_place(always, lambda *args, **kwargs: bound(**without.bind(*args, **kwargs).arguments))
 
 
 def _register_rising_with_inplace(function: Any) -> None:
@@ -110,11 +119,11 @@ def _softplus(input: Interval, beta: float = 1, threshold: float = 20) -> Interv
     )
 
 
-def _with_slope(function: Callable[..., Tensor], name: str, default: float) -> None:
+def _with_slope(function: Callable[..., Tensor], in_place: Any, name: str, default: float) -> None:
     def bound(input: Interval, **options: Any) -> Interval:
         return rising(function, input, _checked_slope(options.get(name, default), name))
 
-    with_inplace(function, bound)
+    with_inplace(function, bound, in_place)
 
 
 def _checked_slope(slope: float, name: str) -> float:
@@ -123,9 +132,9 @@ def _checked_slope(slope: float, name: str) -> float:
     return slope
 
 
-_with_slope(functional.leaky_relu, "negative_slope", 0.01)
-_with_slope(functional.elu, "alpha", 1.0)
-_with_slope(functional.celu, "alpha", 1.0)
+_with_slope(functional.leaky_relu, functional.leaky_relu_, "negative_slope", 0.01)
+_with_slope(functional.elu, functional.elu_, "alpha", 1.0)
+_with_slope(functional.celu, functional.celu_, "alpha", 1.0)
 
 
 def _rrelu(input: Interval, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False) -> Interval:
@@ -134,7 +143,7 @@ def _rrelu(input: Interval, lower: float = 1 / 8, upper: float = 1 / 3, training
     return rising(functional.leaky_relu, input, _checked_slope((lower + upper) / 2, "rrelu's mean slope"))
 
 
-with_inplace(functional.rrelu, _rrelu)
+with_inplace(functional.rrelu, _rrelu, functional.rrelu_)
 
 
 @interval_rule(functional.prelu, torch.prelu, Tensor.prelu)
@@ -151,7 +160,7 @@ def _threshold(input: Interval, threshold: float, value: float) -> Interval:
     return rising(functional.threshold, input, threshold, value)
 
 
-with_inplace(functional.threshold, _threshold)
+with_inplace(functional.threshold, _threshold, torch.threshold_)  # functional.threshold_ is torch's
 
 
 @interval_rule(torch.clamp, Tensor.clamp, torch.clip, Tensor.clip)

@@ -149,5 +149,5 @@ for _function in _POOLED:
     linear_rule(_function)(folded)
 for _function in _MOVED:
     linear_rule(_function)(partial(folded, one_to_one=True))
-for _attribute in ("T", "mT", "H", "mH", "real"):
+for _attribute in ("T", "mT", "H", "mH"):
     linear_rule(getattr(torch.Tensor, _attribute).__get__)(partial(_in_any, one_to_one=True))
