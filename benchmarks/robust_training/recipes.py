@@ -165,15 +165,13 @@ def _trades(layers: tuple[str, ...]) -> list[Recipe]:
         return Recipe("trades", "input", setting, _input(TRADES, maximiser, beta), ramp, cost)
 
     seven = recipe("beta 6, no ramp", 6.0, _steps(7, 0.25))
-    ramped = recipe("beta 6", 6.0, _steps(7, 0.25), ramp=True)
+    ramped = [recipe(f"beta {beta:g}", beta, _steps(7, 0.25), ramp=True) for beta in (6.0, 3.0)]
     others = [
-        ramped,
         recipe("beta 3, no ramp", 3.0, _steps(7, 0.25)),
         recipe("step 0.36, no ramp", 6.0, _steps(7, 2.5 / 7)),
         recipe("10 steps, no ramp", 6.0, _steps(10, 0.25), cost="10 steps"),
     ]
-    slow = [seven, ramped, recipe("beta 3", 3.0, _steps(7, 0.25), ramp=True)]
-    return [_at_high_lr(seven), *slow, *map(_at_high_lr, others)]
+    return [_at_high_lr(seven), seven, *ramped, *map(_at_high_lr, [*ramped, *others])]
 
 
 def _propagated(layers: tuple[str, ...]) -> list[Recipe]:

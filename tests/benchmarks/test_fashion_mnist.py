@@ -15,7 +15,7 @@ from robust_training.nets import NETS, activations
 from robust_training.recipes import EPS, METHODS, recipes
 from robust_training.results import Row, Trial, table
 from robust_training.stages import Plan
-from robust_training.timing import time_ratios
+from robust_training.timing import kept_ratios, time_ratios
 from robust_training.training import train
 
 from ratlp.attacks import PGD
@@ -121,6 +121,23 @@ def test_times_are_over_the_standard_steps(data):
     ratios = time_ratios(net, {"twice": recipes("standard", LAYERS)[0]}, data, rounds=2)
     assert ratios["standard"]["ratio"] == 1
     assert ratios.keys() == {"standard", "pgd-7 by hand", "twice"}
+
+
+def test_kept_times_are_of_as_many_rounds_and_lack_no_method(data, tmp_path, monkeypatch):
+    timed = []
+
+    def times(make_net, by_cost, data, *, rounds):
+        timed.append((list(by_cost), rounds))
+        return {name: {"ratio": 1.0} for name in by_cost}
+
+    monkeypatch.setattr("robust_training.timing.time_ratios", times)
+    plan, folder = Plan("small", data, ("standard", "ratlp"), 1, 1, tune=False), Folder(tmp_path)
+    standard, ratlp = (group[0] for group in plan.groups())
+    kept_ratios(plan, [standard], folder, rounds=2)
+    assert kept_ratios(plan, [standard], folder, rounds=2) == {"standard": {"ratio": 1.0}}
+    kept_ratios(plan, [standard], folder, rounds=3)
+    kept_ratios(plan, [standard, ratlp], folder, rounds=3)
+    assert timed == [(["standard"], 2), (["standard"], 3), (["standard", "ratlp features.6"], 3)]
 
 
 def test_a_folder_holds_work_of_one_kind(tmp_path):

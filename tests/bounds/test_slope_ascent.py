@@ -4,6 +4,7 @@ from torch import nn
 from utils.linear_soundness import EXACT, attacked, box, mlp, points_of
 
 from ratlp.bounds import SlopeAscent, linear_margins
+from ratlp.errors import InputError
 
 
 @pytest.mark.parametrize("widths", [(4, 12, 3), (3, 8, 8, 8, 4)])
@@ -43,3 +44,9 @@ def test_chosen_slopes_of_leaky_relus_are_sound():
 def test_the_ascent_of_a_net_without_free_slopes_is_its_exact_bound():
     net, region, y = nn.Linear(3, 3).double(), box(2, 3), torch.tensor([0, 1])
     torch.testing.assert_close(linear_margins(net, region, y, ascent=SlopeAscent()), linear_margins(net, region, y))
+
+
+def test_an_ascent_without_gradients_is_refused():
+    net, region, y = mlp(4, 12, 3), box(6, 4, eps=1.0), torch.arange(6) % 3
+    with torch.inference_mode(), pytest.raises(InputError, match=r"found torch.inference_mode\(\): use torch.no_grad"):
+        linear_margins(net, region, y, ascent=SlopeAscent())

@@ -81,3 +81,12 @@ def test_a_later_change_in_place_does_not_reach_the_margins():
 def test_margins_that_are_not_known_certify_nothing():
     logits = Interval(torch.tensor([[torch.nan, 0.0]]), torch.tensor([[1.0, 0.0]]))
     assert not (margin_lower_bounds(logits, torch.tensor([0]))[:, 1] > 0).any()
+
+
+def test_margins_of_logits_that_autocast_gave():
+    torch.manual_seed(0)
+    net, x, y = torch.nn.Linear(4, 3), torch.rand(6, 4), torch.arange(6) % 3
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = net(Interval(x - 0.1, x + 0.1))
+    exact = margin_lower_bounds(net(Interval(x - 0.1, x + 0.1)), y)
+    torch.testing.assert_close(margin_lower_bounds(logits, y), exact, rtol=0, atol=0.02)
