@@ -12,6 +12,7 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "bounds.py"
 QUICK = (
     "interval bounds of the CNN / a forward pass",
     "interval training step of the CNN / a standard step",
+    "the same without a clean term / a standard step",
     "CROWN-IBP of the CNN / interval bounds",
 )
 
