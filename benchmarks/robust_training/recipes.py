@@ -133,13 +133,13 @@ def _fgsm_rs(layers: tuple[str, ...]) -> list[Recipe]:
         cost = "" if loss is AdversarialOnly else "clean term"
         return Recipe("fgsm-rs", "input", setting, _input(loss, _steps(1, step_size)), ramp, cost)
 
-    short = recipe("step 1", AdversarialOnly, 1.0)
+    long = recipe("step 1.25", AdversarialOnly)
     others = [
-        recipe("step 1.25", AdversarialOnly),
+        recipe("step 1", AdversarialOnly, 1.0),
         recipe("step 1.25, no ramp", AdversarialOnly, ramp=False),
         recipe("clean term", CrossEntropy),
     ]
-    return [_at_high_lr(short), short, *others, *map(_at_high_lr, others)]
+    return [_at_high_lr(long), long, *others, *map(_at_high_lr, others)]
 
 
 def _pgd_7(layers: tuple[str, ...]) -> list[Recipe]:
@@ -148,9 +148,9 @@ def _pgd_7(layers: tuple[str, ...]) -> list[Recipe]:
     def recipe(setting: str, make: Make, *, ramp: bool = True, cost: str = "") -> Recipe:
         return Recipe("pgd-7", "input", setting, make, ramp, cost)
 
-    seven = recipe("step 0.25, no ramp", _input(AdversarialOnly, _steps(7, 0.25)), ramp=False)
+    seven = recipe("step 0.25", _input(AdversarialOnly, _steps(7, 0.25)))
     others = [
-        recipe("step 0.25", _input(AdversarialOnly, _steps(7, 0.25))),
+        recipe("step 0.25, no ramp", _input(AdversarialOnly, _steps(7, 0.25)), ramp=False),
         recipe("step 0.36, no ramp", _input(AdversarialOnly, _steps(7, 2.5 / 7)), ramp=False),
         recipe("clean term", _input(CrossEntropy, _steps(7, 0.25)), cost="clean term"),
         recipe("10 steps, no ramp", _input(AdversarialOnly, _steps(10, 0.25)), ramp=False, cost="10 steps"),
@@ -164,14 +164,17 @@ def _trades(layers: tuple[str, ...]) -> list[Recipe]:
     def recipe(setting: str, beta: float, maximiser: PGD, *, ramp: bool = False, cost: str = "") -> Recipe:
         return Recipe("trades", "input", setting, _input(TRADES, maximiser, beta), ramp, cost)
 
-    seven = recipe("beta 6, no ramp", 6.0, _steps(7, 0.25))
-    ramped = [recipe(f"beta {beta:g}", beta, _steps(7, 0.25), ramp=True) for beta in (6.0, 3.0)]
+    at_usual_lr = [
+        recipe("beta 6, no ramp", 6.0, _steps(7, 0.25)),
+        recipe("beta 6", 6.0, _steps(7, 0.25), ramp=True),
+        recipe("beta 3", 3.0, _steps(7, 0.25), ramp=True),
+    ]
     others = [
-        recipe("beta 3, no ramp", 3.0, _steps(7, 0.25)),
         recipe("step 0.36, no ramp", 6.0, _steps(7, 2.5 / 7)),
         recipe("10 steps, no ramp", 6.0, _steps(10, 0.25), cost="10 steps"),
     ]
-    return [_at_high_lr(seven), seven, *ramped, *map(_at_high_lr, [*ramped, *others])]
+    best = recipe("beta 3, no ramp", 3.0, _steps(7, 0.25))
+    return [*map(_at_high_lr, [best, *at_usual_lr, *others]), *at_usual_lr]
 
 
 def _propagated(layers: tuple[str, ...]) -> list[Recipe]:
