@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import torch
@@ -63,21 +64,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _work(plan: Plan, folder: Folder, options: argparse.Namespace) -> tuple[list[Row], list[Trial]]:
     """Train every setting; evaluate, on the test part, those alone that validation chooses."""
     chosen, trials = [], []
-    for recipe, seed, is_chosen in trainings(plan, folder, say=_say):
-        if seed == 0:
-            trials.append(_trial(plan, recipe, is_chosen, folder))
+    for recipe, runs, is_chosen in trainings(plan, folder, say=_say):
+        trials.append(_trial(plan, recipe, runs, is_chosen))
         if is_chosen:
-            chosen.append((recipe, seed))
-            _evaluate(plan, recipe, seed, folder, options.attack_samples)
+            chosen += [(recipe, seed) for seed in range(plan.seeds)]
+            for seed in range(plan.seeds):
+                _evaluate(plan, recipe, seed, folder, options.attack_samples)
     ratios = kept_ratios(plan, [recipe for recipe, _ in chosen], folder, rounds=options.rounds)
     return [_row(plan, recipe, seed, folder, ratios) for recipe, seed in chosen], trials
 
 
-def _trial(plan: Plan, recipe: Recipe, chosen: bool, folder: Folder) -> Trial:
-    run = folder.read(f"runs/{name_of(plan, recipe, 0)}.json")
-    return Trial(
-        plan.net, recipe.method, recipe.layer, recipe.setting, round(run["clean"], 3), round(run["attacked"], 3), chosen
-    )
+def _trial(plan: Plan, recipe: Recipe, runs: list[Any], chosen: bool) -> Trial:
+    clean, attacked = (round(mean(run[name] for run in runs), 3) for name in ("clean", "attacked"))
+    return Trial(plan.net, recipe.method, recipe.layer, recipe.setting, clean, attacked, len(runs), chosen)
 
 
 def _evaluate(plan: Plan, recipe: Recipe, seed: int, folder: Folder, attack_samples: int) -> None:
@@ -116,8 +115,8 @@ def _parser() -> argparse.ArgumentParser:
     layers = dict.fromkeys(layer for make in NETS.values() for layer in activations(make()))
     add("--layers", type=some_of(layers), metavar="NAMES", help="where methods in the latent are tried; all of theirs")
     add("--epochs", type=positive, help="of every training; 10 with 10,000 images or more, else 100", default=None)
-    add("--seeds", type=positive, default=3, help="of the settings that validation chooses")
-    add("--tune", action=argparse.BooleanOptionalAction, default=True, help="try every setting with the first seed")
+    add("--seeds", type=positive, default=3, help="of the settings that come close to the best")
+    add("--tune", action=argparse.BooleanOptionalAction, default=True, help="try every setting, not one")
     add("--attack-samples", type=positive, default=1000, metavar="N", help="test images under attack, the first N")
     add("--rounds", type=positive, default=11, help="of the timing")
     add("--threads", type=positive, default=torch.get_num_threads(), help="torch's")

@@ -47,7 +47,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Trial:
-    """One setting as validation saw it, with the first seed.
+    """One setting as validation saw it, the mean over its seeds.
 
     Attributes:
         net: "small" or "wide".
@@ -56,7 +56,8 @@ class Trial:
         setting: Of the method.
         clean: Accuracy in % on the validation part.
         attacked: Accuracy in % there, under two times 20 steps.
-        chosen: Whether their mean is the best of the method's at this layer.
+        seeds: With how many it was trained: all, where it came close to the best with the first.
+        chosen: Whether it is the best of the method's at this layer.
     """
 
     net: str
@@ -65,6 +66,7 @@ class Trial:
     setting: str
     clean: float
     attacked: float
+    seeds: int
     chosen: bool
 
 
@@ -100,11 +102,11 @@ def _lines(rows: Sequence[Row]) -> list[str]:
 
 def _tried(trials: Sequence[Trial]) -> list[str]:
     wide = _width(trial.setting for trial in trials)
-    head = f"{'method':<12}{'layer':<13}{'setting':<{wide}}{'clean':>14}{'attacked':>14}"
+    head = f"{'method':<12}{'layer':<13}{'setting':<{wide}}{'clean':>14}{'attacked':>14}{'seeds':>7}"
     lines = [head, "-" * len(head)]
     for t in trials:
         name = t.setting + "*" * t.chosen
-        lines.append(f"{t.method:<12}{t.layer:<13}{name:<{wide}}{t.clean:>14.1f}{t.attacked:>14.1f}")
+        lines.append(f"{t.method:<12}{t.layer:<13}{name:<{wide}}{t.clean:>14.1f}{t.attacked:>14.1f}{t.seeds:>7}")
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from statistics import mean
 from typing import Any
 
 import torch
@@ -12,6 +13,9 @@ from robust_training.folder import Folder
 from robust_training.nets import NETS, activations
 from robust_training.recipes import Recipe, recipes
 from robust_training.training import train
+
+CLOSE = 0.5
+"""Points of the score: so near to the best, a setting is tried with every seed."""
 
 Image = tuple[int, int, int]
 
@@ -25,7 +29,7 @@ class Plan:
         data: The images.
         methods: Keys of `METHODS`.
         epochs: Of every training.
-        seeds: How many; every setting is tried with the first, the chosen one trained with all.
+        seeds: How many; every setting is tried with the first, those close to the best with all.
         tune: Whether every setting is tried; otherwise each method's first alone.
         layers: Where methods in the latent are tried; at each layer of theirs where None.
     """
@@ -63,16 +67,27 @@ def name_of(plan: Plan, recipe: Recipe, seed: int) -> str:
     return f"{plan.net}_{recipe.name}_seed-{seed}"
 
 
-def trainings(plan: Plan, folder: Folder, *, say: Callable[[str], None]) -> Iterator[tuple[Recipe, int, bool]]:
-    """Train what is missing; give each finished training, and whether its setting is the chosen one."""
+def trainings(plan: Plan, folder: Folder, *, say: Callable[[str], None]) -> Iterator[tuple[Recipe, list[Any], bool]]:
+    """Train what is missing; give each setting with the runs of its seeds, and whether it is the chosen one.
+
+    Every setting is trained with the first seed, those that come close to the best with all; of these the best mean
+    is chosen: one seed and a thousand images do not tell settings apart that are half a point from each other.
+    """
+
+    def runs(recipe: Recipe, seeds: int) -> list[Any]:
+        return [_trained(plan, recipe, seed, folder, say) for seed in range(seeds)]
+
     for group in plan.groups():
-        scores = {recipe: _trained(plan, recipe, 0, folder, say)["score"] for recipe in group}
-        chosen = max(group, key=lambda recipe: scores[recipe])
+        first = {recipe: _score(runs(recipe, 1)) for recipe in group}
+        close = [recipe for recipe in group if round(max(first.values()) - first[recipe], 3) <= CLOSE]
+        found = {recipe: runs(recipe, plan.seeds if recipe in close else 1) for recipe in group}
+        chosen = max(close, key=lambda recipe: _score(found[recipe]))
         for recipe in group:
-            yield recipe, 0, recipe is chosen
-        for seed in range(1, plan.seeds):
-            _trained(plan, chosen, seed, folder, say)
-            yield chosen, seed, True
+            yield recipe, found[recipe], recipe is chosen
+
+
+def _score(runs: Sequence[Any]) -> float:
+    return mean(run["score"] for run in runs)
 
 
 def _trained(plan: Plan, recipe: Recipe, seed: int, folder: Folder, say: Callable[[str], None]) -> Any:

@@ -14,9 +14,9 @@ from robust_training.folder import Folder
 from robust_training.nets import NETS, activations
 from robust_training.recipes import EPS, METHODS, recipes
 from robust_training.results import Row, Trial, table
-from robust_training.stages import Plan
+from robust_training.stages import Plan, trainings
 from robust_training.timing import kept_ratios, time_ratios
-from robust_training.training import train
+from robust_training.training import Run, train
 
 from ratlp.attacks import PGD
 from ratlp.certificates.methods import IntervalMethod
@@ -123,6 +123,29 @@ def test_times_are_over_the_standard_steps(data):
     assert ratios.keys() == {"standard", "pgd-7 by hand", "twice"}
 
 
+def test_settings_close_to_the_best_are_told_apart_by_every_seed(data, tmp_path, monkeypatch):
+    plan = Plan("small", data, ("relative", "ratlp"), 1, 3, tune=True, layers=LAYERS[2:])
+    close, far = plan.groups()
+    scores = {close[0].name: [80.5, 70.0, 70.0], close[1].name: [80.0, 79.0, 79.0]}
+    scores |= {far[0].name: [80.0, 0.0, 0.0], far[1].name: [79.4]}
+
+    def run(net, recipe, data, *, epochs, seed):
+        score = scores[recipe.name][seed]
+        return Run(1, score, score, score, 0.0)
+
+    monkeypatch.setattr("robust_training.stages.train", run)
+    found = [
+        (recipe.name, [run["score"] for run in runs], chosen)
+        for recipe, runs, chosen in trainings(plan, Folder(tmp_path), say=lambda text: None)
+    ]
+    assert found == [
+        (close[0].name, [80.5, 70.0, 70.0], False),
+        (close[1].name, [80.0, 79.0, 79.0], True),
+        (far[0].name, [80.0, 0.0, 0.0], True),
+        (far[1].name, [79.4], False),
+    ]
+
+
 def test_kept_times_are_of_as_many_rounds_and_lack_no_method(data, tmp_path, monkeypatch):
     timed = []
 
@@ -152,7 +175,9 @@ def test_the_table_lines_up():
     rest = {"net": "small", "epoch": 3}
     rows = [Row("propagated", "features.1", seed, **row, setting="weight 1", **rest) for seed in (0, 1)]
     chosen = {"weight 1": True, "weight 2": False, "weight 5, interval init, lr 0.004": False}
-    trials = [Trial("small", "propagated", "features.1", name, 90.0, 70.0, chosen=chosen[name]) for name in chosen]
+    trials = [
+        Trial("small", "propagated", "features.1", name, 90.0, 70.0, seeds=1, chosen=chosen[name]) for name in chosen
+    ]
     text = table(rows, trials)
     assert "90.0 ± 0.0" in text
     assert "weight 1*" in text
