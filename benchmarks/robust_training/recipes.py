@@ -185,7 +185,7 @@ def _propagated(layers: tuple[str, ...]) -> list[Recipe]:
         tried = [_in_box(layer, f"weight {weight:g}", CrossEntropy, weight) for weight in weights]
         alone = _in_box(layer, "no clean term", AdversarialOnly)
         others = [tried[0], alone, _from_narrow(tried[0]), _from_narrow(alone)]
-        best = others.pop((2, 1, 2)[min(number, 2)])  # by validation
+        best = others.pop((2, 0, 2)[min(number, 2)])  # by validation
         found += [*map(_at_high_lr, [best, *others]), *tried]
     return found
 
