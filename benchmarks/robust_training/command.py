@@ -66,12 +66,11 @@ def _work(plan: Plan, folder: Folder, options: argparse.Namespace) -> tuple[list
     chosen, trials = [], []
     for recipe, runs, is_chosen in trainings(plan, folder, say=_say):
         trials.append(_trial(plan, recipe, runs, is_chosen))
-        if is_chosen:
-            chosen += [(recipe, seed) for seed in range(plan.seeds)]
-            for seed in range(plan.seeds):
-                _evaluate(plan, recipe, seed, folder, options.attack_samples)
+        for seed, run in enumerate(runs if is_chosen else []):
+            accuracies = _evaluated(plan, recipe, seed, folder, options.attack_samples)
+            chosen.append((recipe, {"seed": seed, "epoch": run["epoch"]} | accuracies))
     ratios = kept_ratios(plan, [recipe for recipe, _ in chosen], folder, rounds=options.rounds)
-    return [_row(plan, recipe, seed, folder, ratios) for recipe, seed in chosen], trials
+    return [_row(plan, recipe, found, ratios) for recipe, found in chosen], trials
 
 
 def _trial(plan: Plan, recipe: Recipe, runs: list[Any], chosen: bool) -> Trial:
@@ -79,26 +78,24 @@ def _trial(plan: Plan, recipe: Recipe, runs: list[Any], chosen: bool) -> Trial:
     return Trial(plan.net, recipe.method, recipe.layer, recipe.setting, clean, attacked, len(runs), chosen)
 
 
-def _evaluate(plan: Plan, recipe: Recipe, seed: int, folder: Folder, attack_samples: int) -> None:
+def _evaluated(plan: Plan, recipe: Recipe, seed: int, folder: Folder, attack_samples: int) -> dict[str, float]:
     name = name_of(plan, recipe, seed)
-    if folder.read(f"rows/{name}.json") is None:
+    found: dict[str, float] | None = folder.read(f"rows/{name}.json")
+    if found is None:
         found = asdict(evaluated(ratlp.load(folder.model(name)), plan.data, attack_samples=attack_samples))
         folder.write(f"rows/{name}.json", found)
         _say(f"{name}: " + ", ".join(f"{key} {value:.1f}" for key, value in found.items()))
+    return found
 
 
-def _row(plan: Plan, recipe: Recipe, seed: int, folder: Folder, ratios: dict[str, dict[str, float]]) -> Row:
-    name = name_of(plan, recipe, seed)
-    run = folder.read(f"runs/{name}.json")
+def _row(plan: Plan, recipe: Recipe, found: dict[str, Any], ratios: dict[str, dict[str, float]]) -> Row:
     return Row(
         method=recipe.method,
         layer=recipe.layer,
-        seed=seed,
-        **folder.read(f"rows/{name}.json"),
         time_ratio=ratios[recipe.timed_as]["ratio"],
         net=plan.net,
         setting=recipe.setting,
-        epoch=run["epoch"],
+        **found,
     )
 
 

@@ -1,7 +1,6 @@
 """How each method trains: the objective, with every setting that is tried for it.
 
-A method's first setting is the one that is taken where no others are tried: on Fashion-MNIST, the small net's best, or
-what comes within 0.1 points of it and is better on the larger one.
+A method's first setting is the one that is taken where no others are tried: the small net's best on Fashion-MNIST.
 """
 
 from collections.abc import Callable
