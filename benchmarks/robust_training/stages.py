@@ -1,4 +1,4 @@
-"""The work, piece by piece: train every setting, choose one by validation, train it with more seeds."""
+"""The work, piece by piece: train every setting, the close ones with more seeds, and choose one by validation."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -73,14 +73,12 @@ def trainings(plan: Plan, folder: Folder, *, say: Callable[[str], None]) -> Iter
     Every setting is trained with the first seed, those that come close to the best with all; of these the best mean
     is chosen: one seed and a thousand images do not tell settings apart that are half a point from each other.
     """
-
-    def runs(recipe: Recipe, seeds: int) -> list[Any]:
-        return [_trained(plan, recipe, seed, folder, say) for seed in range(seeds)]
-
     for group in plan.groups():
-        first = {recipe: _score(runs(recipe, 1)) for recipe in group}
-        close = [recipe for recipe in group if round(max(first.values()) - first[recipe], 3) <= CLOSE]
-        found = {recipe: runs(recipe, plan.seeds if recipe in close else 1) for recipe in group}
+        found = {recipe: [_trained(plan, recipe, 0, folder, say)] for recipe in group}
+        best = max(map(_score, found.values()))
+        close = [recipe for recipe in group if round(best - _score(found[recipe]), 3) <= CLOSE]
+        for recipe in close:
+            found[recipe] += [_trained(plan, recipe, seed, folder, say) for seed in range(1, plan.seeds)]
         chosen = max(close, key=lambda recipe: _score(found[recipe]))
         for recipe in group:
             yield recipe, found[recipe], recipe is chosen
