@@ -8,6 +8,7 @@ from torch import Tensor, fx
 
 from ratlp.bounds.lipschitz.functions import FunctionCall, Operand, function_constant
 from ratlp.bounds.lipschitz.rules import find_rule
+from ratlp.bounds.lipschitz.symbols import reads_shape
 from ratlp.bounds.lipschitz.tracing import Traced
 from ratlp.bounds.rounding import product_up
 from ratlp.errors import BoundError
@@ -53,7 +54,7 @@ class Composition:
         return constants[target]
 
     def _step(self, node: fx.Node, constants: Mapping[fx.Node, float]) -> float:
-        if not any(constants[operand] for operand in node.all_input_nodes) or _reads_shape(node):
+        if not any(constants[operand] for operand in node.all_input_nodes) or reads_shape(node):
             return 0.0
         constant = self._module(node, constants) if node.op == "call_module" else self._function(node, constants)
         if not math.isfinite(constant):
@@ -102,9 +103,3 @@ def _ancestors(target: fx.Node) -> set[fx.Node]:
         found.update(new)
         waiting += new
     return found
-
-
-def _reads_shape(node: fx.Node) -> bool:
-    """Whether a step's result depends on its operand's shape only."""
-    attribute = node.args[1] if node.target is getattr else None
-    return attribute in ("shape", "ndim") or (node.op == "call_method" and node.target in ("size", "dim"))

@@ -1,47 +1,101 @@
 """Symbols that stand for tensors while a forward is followed: without values, but with a shape where it is known."""
 
+import operator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.fx.proxy import Attribute, TraceError
 from torch.utils._pytree import tree_map
 
 from ratlp.bounds.lipschitz.rules import Shape, find_rule
 from ratlp.errors import BoundError
+
+AUGMENTED = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor")
+_OWN_ATTRIBUTES = ("tracer", "node", "root", "attr", "_node")
 
 
 class Symbol(fx.Proxy):
     """A tensor without values. Its shape is real where the tracer was given a sample."""
 
     tracer: "Tracer"
+    _is_param = _is_buffer = False  # looked at by isinstance(..., nn.Parameter)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """What `isinstance` goes by: a forward that asks for a tensor is to do what it does with one."""
+        return type(self) if _is_of_sizes(self.node) else Tensor
 
     @property
     def shape(self) -> Any:
         """The shape: sizes, or a symbol of them."""
         shadow = self._shadow()
-        return super().__getattr__("shape") if shadow is None else shadow.shape
+        return SymbolAttribute(self, "shape") if shadow is None else shadow.shape
 
     @property
     def ndim(self) -> Any:
         """How many axes there are."""
-        return len(self.shape) if self._shadow() is not None else super().__getattr__("ndim")
+        return len(self.shape) if self._shadow() is not None else SymbolAttribute(self, "ndim")
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size of one axis."""
         if self._shadow() is None:
-            return super().__getattr__("size")(*(() if dim is None else (dim,)))
+            return SymbolAttribute(self, "size")(*(() if dim is None else (dim,)))
         return self.shape if dim is None else self.shape[dim]
 
     def dim(self) -> Any:
         """How many axes there are."""
-        return len(self.shape) if self._shadow() is not None else super().__getattr__("dim")()
+        return len(self.shape) if self._shadow() is not None else SymbolAttribute(self, "dim")()
 
     def __len__(self) -> int:
         return int(self.shape[0]) if self._shadow() is not None else super().__len__()
 
+    def __getattr__(self, k: str) -> Attribute:
+        return SymbolAttribute(self, k)
+
+    def __setattr__(self, k: str, value: Any) -> None:
+        if k not in _OWN_ATTRIBUTES:
+            raise self.tracer.refusing(TraceError(f"a symbol's attributes cannot be set; found a new {k!r}"))
+        super().__setattr__(k, value)
+
+    def _number(self, *_: Any) -> Any:
+        raise self.tracer.refusing(TraceError("a symbol has no value that could be made a number"))
+
+    __float__ = __int__ = __index__ = __complex__ = _number
+
     def _shadow(self) -> Tensor | None:
         found = self.tracer.shadows.get(self.node)
         return found if isinstance(found, Tensor) else None
+
+
+def _in_place(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self, other: self.tracer.create_proxy("call_function", function, (self, other), {})
+
+
+for _name in AUGMENTED:  # torch.fx writes x *= y down as x = x * y, which leaves x's views as they are
+    setattr(Symbol, f"__i{_name}__", _in_place(getattr(operator, f"i{_name}")))
+
+
+class SymbolAttribute(Attribute, Symbol):
+    """What a symbol's attribute or method is, until it is used or called."""
+
+
+def reads_shape(node: fx.Node) -> bool:
+    """Whether a step's result depends on its operand's shape only.
+
+    Example:
+        >>> graph = fx.symbolic_trace(lambda x: x * x.shape[0]).graph
+        >>> [node.name for node in graph.nodes if reads_shape(node)]
+        ['getattr_1']
+    """
+    attribute = node.args[1] if node.target is getattr else None
+    return attribute in ("shape", "ndim") or (node.op == "call_method" and node.target in ("size", "dim"))
+
+
+def _is_of_sizes(node: fx.Node) -> bool:
+    """Whether a step's result is a size, or computed from sizes."""
+    return reads_shape(node) or (bool(node.all_input_nodes) and all(map(_is_of_sizes, node.all_input_nodes)))
 
 
 class Tracer(fx.Tracer):
@@ -49,6 +103,12 @@ class Tracer(fx.Tracer):
 
     Args:
         sample: A batch of one, whose values no step of the forward sees; None to know no shapes.
+
+    Attributes:
+        returned: What each call of a module returned: its node, or None where that is no single tensor.
+        shadows: The sample's value at each node, where there is a sample.
+        refusal: The first thing that was asked of a symbol in vain: a forward that catches the error goes another way
+            than with a tensor.
 
     Example:
         >>> class Checked(nn.Module):
@@ -62,16 +122,45 @@ class Tracer(fx.Tracer):
         super().__init__()
         self.returned: dict[nn.Module, list[fx.Node | None]] = {}
         self.shadows: dict[fx.Node, Any] = {}
+        self.refusal: Exception | None = None
         self._sample = sample
         self._running = False
+
+    @property
+    def has_sample(self) -> bool:
+        """Whether shapes are known."""
+        return self._sample is not None
 
     def shapes(self) -> dict[fx.Node, Shape]:
         """The shape of each node that is a tensor."""
         return {node: tuple(value.shape) for node, value in self.shadows.items() if isinstance(value, Tensor)}
 
+    def refusing(self, error: Exception) -> Exception:
+        """Keep an error that is about to be raised, if it is the first."""
+        self.refusal = self.refusal or error
+        return error
+
+    def to_bool(self, obj: fx.Proxy) -> bool:
+        """Refused."""
+        return self._kept(super().to_bool, obj)
+
+    def iter(self, obj: fx.Proxy) -> Iterator[Any]:
+        """Refused."""
+        return self._kept(super().iter, obj)
+
+    def _kept(self, function: Callable[[fx.Proxy], Any], symbol: fx.Proxy) -> Any:
+        try:
+            return function(symbol)
+        except TraceError as error:
+            raise self.refusing(error) from None
+
     def proxy(self, node: fx.Node) -> fx.Proxy:
         """The symbol of a node."""
         return Symbol(node, self)
+
+    def create_arg(self, a: Any) -> Any:
+        """What stands for an argument in the graph."""
+        return a.node if isinstance(a, fx.Proxy) else super().create_arg(a)  # as a tensor it would be a constant
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether a module is a step, by its rule."""
@@ -106,7 +195,8 @@ class Tracer(fx.Tracer):
         except Exception as error:  # whatever a step raises on a tensor that it cannot take
             assert self._sample is not None
             shape, reason = tuple(self._sample.shape[1:]), str(error).partition("\n")[0]
-            raise BoundError(f"input_shape {shape} does not fit the model, at {target}: {reason}") from error
+            unfit = BoundError(f"input_shape {shape} does not fit the model, at {target}: {reason}")
+            raise self.refusing(unfit) from error
         finally:
             self._running = False
 

@@ -5,23 +5,27 @@ down; whatever depends on its values (if x.sum() > 0) is an error. So the graph 
 of one run would not show. Shapes may be looked at where the input's is given.
 """
 
+import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from operator import iadd, imul, isub, itruediv
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.modules.module import _has_any_global_hook
 from torch.nn.utils.parametrize import is_parametrized
 
 from ratlp.bounds.lipschitz.functions import ARITHMETIC, module_form
 from ratlp.bounds.lipschitz.rearrangement import rearrangement
 from ratlp.bounds.lipschitz.rules import Shape, find_rule
-from ratlp.bounds.lipschitz.symbols import Tracer, attribute
+from ratlp.bounds.lipschitz.symbols import AUGMENTED, Tracer, attribute
 from ratlp.errors import BoundError, RatlpError
 from ratlp.latent.attributes import attributes_kept
+from ratlp.latent.buffers import buffers_held
 from ratlp.latent.calls import own_forwards, uncompiled
 
-_IN_PLACE = (iadd, isub, imul, itruediv)
+_IN_PLACE = tuple(getattr(operator, f"i{name}") for name in AUGMENTED)
 
 
 @dataclass(frozen=True)
@@ -80,20 +84,11 @@ def trace(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> Trace
     """
     root = _OneInput(uncompiled(model))
     _check_modules(root)
-    tracer = Tracer(_sample(root, input_shape))
-    with attributes_kept(root.model), own_forwards(root):  # else symbols that the forward stores would stay
-        try:
-            graph = tracer.trace(root)
-        except RatlpError:
-            raise
-        except Exception as error:  # whatever a forward raises on being given a symbol
-            reason = str(error).partition("\n")[0]
-            hint = "" if input_shape is not None else "give input_shape if it looks at shapes; "
-            raise BoundError(
-                "a Lipschitz bound needs a forward whose steps do not depend on the input's values; this one could "
-                f"not be followed ({type(error).__name__}: {reason}): {hint}bound its parts, or register "
-                "the module with @ratlp.bounds.lipschitz_rule"
-            ) from error
+    sample = _sample(root, input_shape)
+    tracer = Tracer(sample)
+    with _held(root.model, sample):
+        graph = _followed(tracer, root)
+        _check_against(root, sample, tracer, graph)
     nodes = list(graph.nodes)
     logits = nodes[-1].args[0]
     if not isinstance(logits, fx.Node):
@@ -106,12 +101,60 @@ def trace(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> Trace
     return traced
 
 
+@contextmanager
+def _held(model: nn.Module, sample: Tensor | None) -> Iterator[None]:
+    """While open, whatever the forward stores, counts or draws leaves no trace on the model."""
+    devices = [] if sample is None or sample.device.type == "cpu" else [sample.device]
+    with attributes_kept(model), buffers_held(model), own_forwards(model), torch.random.fork_rng(devices=devices):
+        yield
+
+
+def _followed(tracer: Tracer, root: nn.Module) -> fx.Graph:
+    try:
+        graph = tracer.trace(root)
+        if tracer.refusal is not None:
+            raise tracer.refusal  # which the forward caught, to go another way
+        return graph
+    except RatlpError:
+        raise
+    except Exception as error:  # whatever a forward raises on being given a symbol
+        reason = str(error).partition("\n")[0]
+        hint = "" if tracer.has_sample else "give input_shape if it looks at shapes; "
+        raise BoundError(
+            "a Lipschitz bound needs a forward whose steps do not depend on the input's values; this one could "
+            f"not be followed ({type(error).__name__}: {reason}): {hint}bound its parts, or register "
+            "the module with @ratlp.bounds.lipschitz_rule"
+        ) from error
+
+
 def _sample(root: nn.Module, input_shape: tuple[int, ...] | None) -> Tensor | None:
+    if input_shape is None:
+        return None
     own = next((p for p in root.parameters() if p.is_floating_point()), torch.zeros(()))
-    return None if input_shape is None else torch.zeros((1, *input_shape), dtype=own.dtype, device=own.device)
+    values = torch.rand((1, *input_shape), generator=torch.Generator().manual_seed(0))
+    return values.to(own)
+
+
+def _check_against(root: nn.Module, sample: Tensor | None, tracer: Tracer, graph: fx.Graph) -> None:
+    """The steps must give what the model gives, unless it is in training, where its own run is another one."""
+    logits = next(iter(reversed(graph.nodes))).args[0]
+    found = tracer.shadows.get(logits) if isinstance(logits, fx.Node) else None
+    if sample is None or not isinstance(found, Tensor) or any(m.training for m in root.children()):
+        return
+    with torch.no_grad():
+        expected = root(sample)
+    # A thousandth, as batches of other sizes and layouts round otherwise
+    if not torch.allclose(found, expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()), equal_nan=True):
+        raise BoundError(
+            "a Lipschitz bound needs a forward that takes the same steps with a symbol as with a tensor; this one "
+            "gives another result: it looks at types or catches errors. Bound its parts, or register the module with "
+            "@ratlp.bounds.lipschitz_rule"
+        )
 
 
 def _check_modules(root: nn.Module) -> None:
+    if _has_any_global_hook():
+        raise BoundError("a hook may change what a module returns; found one on all modules: remove it")
     for name, module in root.named_modules():
         shown = name.removeprefix("model.") or "the model"
         if module._forward_hooks or module._forward_pre_hooks:
@@ -138,7 +181,7 @@ def _check_in_place(traced: Traced) -> None:
         sharing[node] = {node}
         if _is_fresh(node, traced.modules):
             continue
-        for operand in node.all_input_nodes:
+        for operand in _may_share(node, traced.modules):
             sharing[operand] |= sharing[node]
             for other in sharing[operand]:
                 sharing[other] = sharing[operand]
@@ -147,6 +190,12 @@ def _check_in_place(traced: Traced) -> None:
                 f"an in-place operation must be the last use of what it changes; {node.format_node()} is not, or "
                 "changes a parameter: build the module with inplace=False, or write x = x + ..."
             )
+
+
+def _may_share(node: fx.Node, modules: dict[str, nn.Module]) -> list[fx.Node]:
+    """The operands whose memory a step's result may be: all, but of x += y, where it is x's."""
+    changed = node.args[0] if node.args and _in_place(node, modules) and "out" not in node.kwargs else None
+    return [changed] if isinstance(changed, fx.Node) else node.all_input_nodes
 
 
 def _used_again(changing: fx.Node, shared: set[fx.Node], order: dict[fx.Node, int]) -> bool:

@@ -1,0 +1,198 @@
+"""A forward is followed as it goes with a tensor, or not at all."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook
+
+from ratlp.bounds import lipschitz_bound
+from ratlp.bounds.lipschitz.symbols import AUGMENTED
+from ratlp.errors import BoundError
+from tests.utils.forwards import Forward
+from tests.utils.ratios import largest_ratio
+
+
+def augmented_sum(m, x):
+    h = m.a(x)
+    h += m.b(x)
+    return h
+
+
+def operand_used_again(m, x):
+    h = m.a(x)
+    h += x
+    return h - x
+
+
+def augmented_in_turn(m, x):
+    h = m.a(x)
+    h *= 3
+    h /= 2.0
+    h -= x
+    return h
+
+
+FOLLOWED = {
+    "augmented sum": augmented_sum,
+    "the other operand is used again": operand_used_again,
+    "augmented in turn": augmented_in_turn,
+    "a tensor": lambda m, x: m.a(x * 5 if isinstance(x, Tensor) else x),
+    "a list": lambda m, x: m.a(x[0] if isinstance(x, list) else 5 * x),
+    "is_tensor": lambda m, x: m.a(x * 5 if torch.is_tensor(x) else x),
+    "no parameter": lambda m, x: m.a(x if isinstance(x, nn.Parameter) else 5 * x),
+    "transposed": lambda m, x: m.a(x).unsqueeze(1).transpose(1, 2).flatten(1),
+    "by a size": lambda m, x: m.a(x) * x.shape[1],
+}
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_no_pair_exceeds_the_bound(name, norm):
+    for _ in range(3):
+        model = Forward(FOLLOWED[name]).double().eval()
+        bound = lipschitz_bound(model, norm=norm, input_shape=(4,))
+        steepest = largest_ratio(model, (4,), norm, pairs=400)
+        assert steepest <= bound * (1 + 1e-8)
+        assert bound <= 30 * steepest
+
+
+def through_a_slice(m, x):
+    h = m.a(x)
+    first = h[:, :2]
+    first *= 10
+    return h
+
+
+def by_another_name(m, x):
+    h = m.a(x)
+    same = h
+    h += m.b(h)
+    return h + same
+
+
+def through_an_attribute(m, x):
+    h = m.a(x)
+    turned = h.mT
+    turned *= 10
+    return m.b(h)
+
+
+def in_a_function(m, x):
+    def tripled(y):
+        y *= 3
+        return torch.tanh(y)
+
+    h = m.a(x)
+    return tripled(h) + h
+
+
+def new_data(m, x):
+    h = m.a(x)
+    h.data = h.data * 5
+    return h
+
+
+def caught(m, x):
+    try:
+        top = float(x.abs().max())
+    except TypeError:
+        top = 1.0
+    return m.a(x) / (top + 1)
+
+
+def caught_branch(m, x):
+    try:
+        return m.a(x) if x.max() > 0 else m.b(x)
+    except Exception:  # of any kind
+        return 0.1 * m.a(x)
+
+
+def caught_loop(m, x):
+    try:
+        return sum(m.a(row) for row in x)
+    except Exception:
+        return 0.1 * m.a(x)
+
+
+REFUSED = {
+    "through a slice": (through_a_slice, "must be the last use"),
+    "by another name": (by_another_name, "must be the last use"),
+    "through an attribute": (through_an_attribute, "must be the last use"),
+    "in a function": (in_a_function, "must be the last use"),
+    "new data": (new_data, "attributes cannot be set; found a new 'data'"),
+    "caught": (caught, "has no value that could be made a number"),
+    "caught branch": (caught_branch, "control flow"),
+    "caught loop": (caught_loop, "cannot be iterated"),
+}
+
+
+@pytest.mark.parametrize("shape", [None, (4,)])
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_a_symbol_would_hide_is_refused(name, shape):
+    function, reason = REFUSED[name]
+    with pytest.raises(BoundError, match=reason):
+        lipschitz_bound(Forward(function).eval(), input_shape=shape)
+
+
+@pytest.mark.parametrize("name", AUGMENTED)
+def test_every_augmented_assignment_is_in_place(name):
+    def changed(m, x):
+        h = m.a(x)
+        getattr(h[:, :2], f"__i{name}__")(2)
+        return h
+
+    with pytest.raises(BoundError, match="must be the last use"):
+        lipschitz_bound(Forward(changed))
+
+
+def shape_that_does_not_fit(m, x):
+    try:
+        return m.a(x.view(7, -1))
+    except Exception:
+        return 0.1 * m.a(x)
+
+
+def test_an_error_of_the_sample_is_not_swallowed_either():
+    with pytest.raises(BoundError, match=r"input_shape \(4,\) does not fit"):
+        lipschitz_bound(Forward(shape_that_does_not_fit).eval(), input_shape=(4,))
+
+
+def test_another_way_for_another_type_shows_on_the_sample():
+    model = Forward(lambda m, x: m.a(x * 5 if type(x) is Tensor else x)).eval()
+    with pytest.raises(BoundError, match="the same steps with a symbol as with a tensor"):
+        lipschitz_bound(model, input_shape=(4,))
+
+
+def test_hooks_on_all_modules_are_refused():
+    handle = register_module_forward_hook(lambda module, args, output: 3 * output)
+    try:
+        with pytest.raises(BoundError, match="found one on all modules"):
+            lipschitz_bound(nn.Linear(2, 2))
+    finally:
+        handle.remove()
+
+
+class Counting(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(4, 3)
+        self.register_buffer("mean", torch.ones(4))
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x):
+        self.calls += 1
+        self.mean.mul_(0.9).add_(0.1 * x.detach().mean(0))
+        return self.lin(x)
+
+
+@pytest.mark.parametrize("shape", [None, (4,)])
+def test_buffers_and_random_state_are_as_before(shape):
+    model, noisy = Counting().eval(), Forward(lambda m, x: x + torch.randn_like(x)).eval()
+    state = torch.get_rng_state()
+    with pytest.raises(BoundError):
+        lipschitz_bound(model, input_shape=shape)
+    assert torch.equal(model.mean, torch.ones(4))
+    assert model.calls == 0
+    with pytest.raises(BoundError):
+        lipschitz_bound(noisy, input_shape=(4,))
+    assert torch.equal(torch.get_rng_state(), state)
