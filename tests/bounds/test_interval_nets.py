@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 from torch import nn
-from utils.rule_points import points
+from utils.rule_points import box_of, check_inside
 
 from ratlp.bounds import Interval
 
@@ -143,27 +143,6 @@ def test_convolutions_of_any_shape(axes, batch, inside, kernel, stride, padding,
     torch.testing.assert_close(box.upper.flatten()[-1], furthest)
 
 
-def box_of(shape) -> Interval:
-    torch.manual_seed(0)
-    x = torch.randn(*shape, dtype=torch.float64)
-    radius = torch.rand_like(x)
-    return Interval(x - radius, x + radius)
-
-
-def check_inside(function, box: Interval) -> Interval:
-    """The function's bounds, which random points and the vertices that lead the first outputs up must keep."""
-    bounds, centre = function(box), box.centre.clone().requires_grad_()
-    outputs = function(centre).flatten()
-    uphill = [torch.autograd.grad(output, centre, retain_graph=True)[0].sign() for output in outputs[:20]]
-    places = torch.cat(
-        [points(box, 60, torch.Generator().manual_seed(0)), box.centre + torch.stack(uphill) * box.radius]
-    )
-    values = torch.vmap(function)(places.detach())
-    assert values.shape[1:] == bounds.shape
-    assert ((values >= bounds.lower - 1e-9) & (values <= bounds.upper + 1e-9)).all()
-    return bounds
-
-
 POOLS = {
     "max": (nn.functional.max_pool1d, nn.functional.max_pool2d, nn.functional.max_pool3d),
     "average": (nn.functional.avg_pool1d, nn.functional.avg_pool2d, nn.functional.avg_pool3d),
@@ -190,18 +169,6 @@ def test_pools_of_any_shape_are_exact(kind, axes, leading, kernel, stride, padde
     bounds = check_inside(pooled, box)
     torch.testing.assert_close(bounds.lower, pooled(box.lower))
     torch.testing.assert_close(bounds.upper, pooled(box.upper))
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.integers(0, 3), st.booleans())
-def test_softmax_of_any_shape_is_exact(shape, dim, negative):
-    dim = dim % len(shape) - len(shape) * negative
-    box = box_of(shape)
-    bounds = check_inside(lambda x: x.softmax(dim), box)
-    best = box.lower.clone()
-    best.view(-1)[-1] = box.upper.flatten()[-1]
-    torch.testing.assert_close(bounds.upper.flatten()[-1], best.softmax(dim).flatten()[-1])
-    check_inside(lambda x: x.log_softmax(dim), box)
 
 
 @settings(max_examples=20, deadline=None)
@@ -266,25 +233,6 @@ def test_valleys_have_the_least_value_of_a_fine_grid(function):
     box = function(Interval(lower, upper))
     torch.testing.assert_close(box.lower, function(grid).amin(0), rtol=0, atol=1e-8)
     torch.testing.assert_close(box.upper, function(grid).amax(0), rtol=0, atol=1e-8)
-
-
-def test_softmax_reaches_its_bounds():
-    lower, upper = torch.tensor([-1.0, 0.0, 2.0]).double(), torch.tensor([1.0, 0.5, 2.5]).double()
-    box = torch.softmax(Interval(lower, upper), 0)
-    for i in range(3):
-        best = lower.clone()
-        best[i] = upper[i]
-        torch.testing.assert_close(box.upper[i], best.softmax(0)[i])
-
-
-def test_softmax_of_masked_logits_has_bounds_and_gradients():
-    logits = torch.zeros(3, dtype=torch.float64, requires_grad=True)
-    masked = Interval(logits - 1, logits + 1).masked_fill(torch.tensor([False, True, True]), -torch.inf)
-    box = torch.softmax(masked, 0)
-    assert torch.equal(box.lower, torch.tensor([1.0, 0.0, 0.0]).double())
-    assert torch.equal(box.upper, torch.tensor([1.0, 0.0, 0.0]).double())
-    box.upper.sum().backward()
-    assert logits.grad.isfinite().all()
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])

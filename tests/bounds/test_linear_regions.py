@@ -5,6 +5,7 @@ from torch.nn import functional
 from utils.linear_soundness import EXACT, assert_sound, mlp
 
 from ratlp.bounds import Interval, L2Ball, linear_bounds, linear_margins
+from ratlp.errors import InputError
 from ratlp.latent import Cut
 
 
@@ -56,3 +57,20 @@ def test_shortcuts_around_the_latent_are_constants():
     recording = cut.encode(x)
     latent = recording.latent.detach()
     assert_sound(lambda z: cut.replay(recording.with_latent(z)), Interval(latent - 0.1, latent + 0.1), count=50)
+
+
+@pytest.mark.parametrize("shape", [(3, 1), (2,), (1,), (3, 2)])
+def test_a_radius_is_one_number_or_one_for_each_sample(shape):
+    with pytest.raises(InputError, match=r"one for each sample, \[batch\]; found shape \("):
+        L2Ball(torch.zeros(3, 2), torch.ones(shape))
+
+
+def test_a_radius_for_each_sample():
+    net, radius = nn.Linear(2, 3).double(), torch.tensor([0.1, 1.0, 2.0]).double()
+    found = linear_bounds(net, L2Ball(torch.zeros(3, 2).double(), radius))
+    torch.testing.assert_close(found.upper, net.bias + radius[:, None] * net.weight.norm(dim=1))
+
+
+def test_labels_that_do_not_fit():
+    with pytest.raises(InputError, match=r"found shapes \(3, 3\) and \(1,\)"):
+        linear_margins(nn.Linear(2, 3), L2Ball(torch.zeros(3, 2), 0.1), torch.tensor([0]))

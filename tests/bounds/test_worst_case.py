@@ -1,10 +1,12 @@
 import itertools
 
+import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
 from ratlp.bounds import Interval, margin_lower_bounds, worst_logits
+from ratlp.errors import InputError
 
 
 def setting():
@@ -90,3 +92,10 @@ def test_margins_of_logits_that_autocast_gave():
         logits = net(Interval(x - 0.1, x + 0.1))
     exact = margin_lower_bounds(net(Interval(x - 0.1, x + 0.1)), y)
     torch.testing.assert_close(margin_lower_bounds(logits, y), exact, rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize("labels", [torch.tensor([0]), torch.tensor([0, 1]), torch.zeros(3, 1).long()])
+def test_one_label_for_each_sample(labels):
+    logits = nn.Linear(2, 3)(Interval(torch.zeros(3, 2), torch.ones(3, 2)))
+    with pytest.raises(InputError, match=r"labels \[batch\]; found shapes \(3, 3\) and \("):
+        margin_lower_bounds(logits, labels)

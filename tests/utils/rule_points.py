@@ -105,3 +105,24 @@ def climbed_excess(function: Callable[..., Any], call: Call, climbs: int, *, wid
 
 def _stepped(place: Tensor, gradient: Tensor, stride: float, box: Interval) -> Tensor:
     return torch.clamp(place + stride * (box.upper - box.lower) * gradient.nan_to_num().sign(), *box.bounds)
+
+
+def box_of(shape) -> Interval:
+    torch.manual_seed(0)
+    x = torch.randn(*shape, dtype=torch.float64)
+    radius = torch.rand_like(x)
+    return Interval(x - radius, x + radius)
+
+
+def check_inside(function, box: Interval) -> Interval:
+    """The function's bounds, which random points and the vertices that lead the first outputs up must keep."""
+    bounds, centre = function(box), box.centre.clone().requires_grad_()
+    outputs = function(centre).flatten()
+    uphill = [torch.autograd.grad(output, centre, retain_graph=True)[0].sign() for output in outputs[:20]]
+    places = torch.cat(
+        [points(box, 60, torch.Generator().manual_seed(0)), box.centre + torch.stack(uphill) * box.radius]
+    )
+    values = torch.vmap(function)(places.detach())
+    assert values.shape[1:] == bounds.shape
+    assert ((values >= bounds.lower - 1e-9) & (values <= bounds.upper + 1e-9)).all()
+    return bounds

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ratlp.bounds.interval.elementwise import valley
-from ratlp.bounds.interval.linear import bilinear
+from ratlp.bounds.interval.linear import bilinear, floating
 from ratlp.bounds.interval.registration import register_in_place, rising
 from ratlp.bounds.interval.rules import interval_rule
 from ratlp.bounds.interval.tensor import Interval, ends
@@ -18,6 +18,7 @@ from ratlp.errors import BoundError
 @interval_rule(torch.add, Tensor.add, Tensor.__add__, Tensor.__radd__, anywhere=True)
 def add(input: Any, other: Any, *, alpha: float = 1) -> Interval:
     """The sum; independent intervals add their radii."""
+    input, other = _operands(input, other)
     other = other if alpha == 1 else multiply(other, alpha) if isinstance(other, Interval) else alpha * other
     if isinstance(input, Interval) and isinstance(other, Interval):
         if input.is_ball and other.is_ball:
@@ -28,6 +29,13 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Interval:
         centre = interval.centre + shift
         return Interval.of_ball(centre, interval.radius.expand_as(centre))
     return Interval(interval.lower + shift, interval.upper + shift)
+
+
+def _operands(input: Any, other: Any) -> tuple[Any, Any]:
+    """Two operands, of which one is an interval."""
+    dtype = input.dtype if isinstance(input, Interval) else other.dtype
+    plain = (x if isinstance(x, Interval) or not isinstance(x, Tensor) else floating(x, dtype) for x in (input, other))
+    return tuple(plain)  # type: ignore[return-value]
 
 
 @interval_rule(torch.neg, Tensor.neg, Tensor.__neg__, torch.negative, Tensor.negative)
@@ -41,6 +49,7 @@ def negate(input: Interval) -> Interval:
 @interval_rule(torch.sub, Tensor.sub, Tensor.__sub__, torch.subtract, Tensor.subtract, anywhere=True)
 def subtract(input: Any, other: Any, *, alpha: float = 1) -> Interval:
     """The difference."""
+    input, other = _operands(input, other)
     return add(input, negate(other) if isinstance(other, Interval) else -other, alpha=alpha)
 
 
@@ -150,7 +159,8 @@ interval_rule(torch.minimum, Tensor.minimum, anywhere=True)(_pairwise(torch.mini
 
 @interval_rule(torch.addcmul, Tensor.addcmul, anywhere=True)
 def _addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: float = 1) -> Any:
-    return input + value * (tensor1 * tensor2)
+    dtype = next(x.dtype for x in (input, tensor1, tensor2) if isinstance(x, Interval))
+    return input + value * (floating(tensor1, dtype) * tensor2)
 
 
 @interval_rule(torch.addcdiv, Tensor.addcdiv, anywhere=True)

@@ -29,9 +29,22 @@ def bilinear(product: Product, a: Tensor, b: Tensor) -> Interval:
         radius = product(a.centre.abs(), b.radius) + product(a.radius, b.centre.abs() + b.radius)
         return Interval.of_ball(product(a.centre, b.centre), radius)
     if isinstance(a, Interval):
+        b = floating(b, a.dtype)
         return Interval.of_ball(product(a.centre, b), product(a.radius, _size(b)))
     assert isinstance(b, Interval)
+    a = floating(a, b.dtype)
     return Interval.of_ball(product(a, b.centre), product(_size(a), b.radius))
+
+
+def floating(operand: Tensor, dtype: torch.dtype) -> Tensor:
+    """Whole numbers as what they become beside an interval: as such, their negatives and absolute values may wrap.
+
+    Example:
+        >>> -floating(torch.tensor([1], dtype=torch.uint8), torch.float32)
+        tensor([-1.])
+    """
+    is_whole = not (operand.is_floating_point() or operand.is_complex() or operand.dtype == torch.bool)
+    return operand.to(dtype) if is_whole else operand
 
 
 def _size(factor: Tensor) -> Tensor:
@@ -114,7 +127,8 @@ def _baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, 
 def _einsum(equation: str, *operands: Any) -> Tensor:
     given = operands[0] if isinstance(operands[0], list | tuple) else operands
     if len(given) == 1:
-        return given[0].mapped(lambda x: torch.einsum(equation, x))  # type: ignore[no-any-return]
+        view: Interval = given[0].mapped(lambda x: torch.einsum(equation, x))  # which it is where nothing is summed
+        return given[0].share(view)  # type: ignore[no-any-return]
     if len(given) != 2 or not isinstance(equation, str):
         raise BoundError(
             f"einsum has an interval rule for an equation of one or two operands; found {len(given)}: multiply in pairs"

@@ -106,7 +106,8 @@ def _group_norm(
     eps: float = 1e-5,
     cudnn_enabled: bool = True,
 ) -> Tensor:
-    groups = input.mapped(lambda x: x.reshape(x.shape[0], num_groups, -1))
+    size = math.prod(input.shape[1:]) // num_groups
+    groups = input.mapped(lambda x: x.reshape(x.shape[0], num_groups, size))
     normal = _over_length(_centred(groups, (-1,)), (-1,), _root_mean(groups, (-1,), eps))
     shape = (-1, *[1] * (input.dim() - 2))
     return _affine(

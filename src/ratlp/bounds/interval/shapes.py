@@ -92,8 +92,8 @@ def _view_as(input: Any, other: Any) -> Any:
 
 
 @interval_rule(Tensor.type)
-def _type(input: Interval, dtype: torch.dtype | None = None) -> Any:
-    return input.lower.type() if dtype is None else input.to(dtype)
+def _type(input: Interval, dtype: Any = None) -> Any:
+    return input.lower.type() if dtype is None else _like_another(Tensor.type)(input, dtype)
 
 
 @interval_rule(Tensor.__getitem__)

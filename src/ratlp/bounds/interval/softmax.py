@@ -25,10 +25,14 @@ def log_softmax(x: Interval, dim: int | None, dtype: torch.dtype | None = None) 
     if dim is None:
         raise BoundError("softmax needs a dim for interval bounds; found none")
     lower, upper = (bound.to(dtype or bound.dtype).movedim(dim, -1) for bound in x.bounds)
+    # Relative to the highest, as all may be very low: by a mask of torch.finfo(dtype).min, which is a number.
+    highest = upper.detach().amax(-1, keepdim=True) if upper.shape[-1] else upper
+    highest = highest.where(highest.isfinite(), 0.0)
+    lower, upper = lower - highest, upper - highest
 
     def value(own: Tensor, others: Tensor) -> Tensor:
         # A masked logit, -inf, has no gradient through a sum of its exponentials: a very low one has.
-        low = torch.finfo(others.dtype).min / 4
+        low = torch.finfo(others.dtype).min
         before, after = before_and_after(lambda x: torch.logcumsumexp(x, -1), others.clamp(min=low), nothing=low)
         return functional.logsigmoid(own - torch.logaddexp(before, after))
 

@@ -181,8 +181,8 @@ def _apply_rule(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     if isinstance(kwargs.get("out"), Tensor | tuple):
         raise BoundError(no_out(func))
     if func not in TAKE_INTERVALS_ANYWHERE:
-        values = (*args, *kwargs.values())
-        if sum(isinstance(value, Interval) for value in values) != 1 or (args and not isinstance(args[0], Interval)):
+        count = sum(isinstance(value, Interval) for value in (*args, *kwargs.values()))
+        if count != 1 or not isinstance(args[0] if args else kwargs.get("input"), Interval):
             raise BoundError(no_argument(func))
     try:
         return found(*args, **kwargs)

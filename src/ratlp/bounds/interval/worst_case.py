@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ratlp.bounds.interval.tensor import Interval
-from ratlp.errors import BoundError
+from ratlp.errors import BoundError, InputError
 
 
 def logits_over(rest: Callable[[Tensor], Any], box: Interval) -> Interval:
@@ -40,12 +40,16 @@ def margin_lower_bounds(logits: Interval, y: Tensor) -> Tensor:
     Returns:
         `[batch, classes]`. A sample keeps its class on the whole box where all entries but its own are > 0.
 
+    Raises:
+        InputError: The labels are not one for each sample.
+
     Example:
         >>> head = torch.nn.Linear(1, 2, bias=False)
         >>> _ = torch.nn.init.ones_(head.weight)  # both logits are equal, wherever z lies
         >>> margin_lower_bounds(head(Interval(torch.zeros(1, 1), torch.ones(1, 1))), torch.tensor([0])).tolist()
         [[0.0, 0.0]]
     """
+    check_labels_fit(logits, y)
     affine = logits.affine_of
     if affine is None or affine.radius.dim() != 2:
         margins = logits.lower.gather(1, y[:, None]) - logits.upper
@@ -55,6 +59,19 @@ def margin_lower_bounds(logits: Interval, y: Tensor) -> Tensor:
         furthest = torch.einsum("bcm,bm->bc", differences.abs(), affine.radius.to(differences.dtype))
         margins = logits.centre.gather(1, y[:, None]) - logits.centre - furthest
     return margins.scatter(1, y[:, None], 0.0)
+
+
+def check_labels_fit(logits: Interval, y: Tensor) -> None:
+    """Check that there is one label for each sample; values are left to torch, for which they need not be read.
+
+    Raises:
+        InputError: There is not.
+    """
+    if logits.dim() != 2 or y.shape != logits.shape[:1]:
+        raise InputError(
+            f"logits must be [batch, classes] and labels [batch]; found shapes {tuple(logits.shape)} and "
+            f"{tuple(y.shape)}"
+        )
 
 
 def worst_logits(logits: Interval, y: Tensor) -> Tensor:

@@ -41,8 +41,8 @@ _POOLED = (
     *(functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d),
     *(functional.adaptive_avg_pool1d, functional.adaptive_avg_pool2d, functional.adaptive_avg_pool3d),
     *(functional.interpolate, functional.unfold, functional.fold),
-    *(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
 )
+_TRANSPOSED_CONVOLUTIONS = (torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d)
 
 
 def _reshaped(call: Call, input: Any, *args: Any, **kwargs: Any) -> Node:
@@ -118,6 +118,13 @@ def folded(call: Call, input: Any, *args: Any, one_to_one: bool = False, **kwarg
         takes_shared=True,
         one_to_one=one_to_one,
     )
+
+
+@linear_rule(*_TRANSPOSED_CONVOLUTIONS)
+def _transposed_convolution(call: Call, input: Any, weight: Any, *args: Any, **kwargs: Any) -> Node | None:
+    if call.nodes() != (input,):
+        return None
+    return folded(call, input) if call.output.dim() == weight.dim() else transposed(call)
 
 
 @linear_rule(functional.pad)

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from ratlp.bounds.interval import Interval, margin_lower_bounds
+from ratlp.bounds.interval.worst_case import check_labels_fit
 from ratlp.bounds.linear.ascent import SlopeAscent
 from ratlp.bounds.linear.graph import Graph, graph_of
 from ratlp.bounds.linear.regions import BoxRegion, Region
 from ratlp.bounds.linear.sweep import least
-from ratlp.bounds.linear.tighten import relax, tighten, tighten_and_relax
+from ratlp.bounds.linear.tighten import better, relax, tighten, tighten_and_relax
 from ratlp.errors import InputError
 
 Forward = Callable[[Tensor], Any]
@@ -50,6 +51,7 @@ def linear_margins(
         but its own are > 0.
 
     Raises:
+        InputError: The labels are not one class for each sample.
         BoundError: A function has no rule, a layer is in training, or the samples of a batch depend on each other.
 
     Example:
@@ -61,9 +63,11 @@ def linear_margins(
         True
     """
     graph = _relaxed(forward, region, intermediate)
+    check_labels_fit(graph.logits, y)
     rows = _margin_rows(graph.logits, y)
     found = least(graph, graph.output, rows) if ascent is None else ascent.least(graph, rows)
-    return torch.maximum(found.T, margin_lower_bounds(graph.logits, y)).scatter(1, y[:, None], 0.0)
+    margins = better(torch.maximum, margin_lower_bounds(graph.logits, y), found.T)
+    return margins.scatter(1, y[:, None], 0.0)
 
 
 def linear_bounds(forward: Forward, region: Interval | Region, *, intermediate: Intermediate = "linear") -> Interval:

@@ -1,6 +1,6 @@
 """Record a model's own forward as a graph of nodes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from ratlp.bounds.interval import Interval
 from ratlp.bounds.interval.messages import whereabouts
 from ratlp.bounds.linear.affine import with_item
 from ratlp.bounds.linear.nodes import Call, Leaf, Node
+from ratlp.bounds.linear.probes import PROBES, are_apart, probes_of, unknown_samples
 from ratlp.bounds.linear.regions import Region
 from ratlp.bounds.linear.rules import node_of
 from ratlp.bounds.names import name_of
@@ -24,6 +25,7 @@ class Graph:
     Attributes:
         region: What the input ranges over.
         batch: How many samples there are.
+        unknown: Which of them are unknown in which probe.
         input: The node of the input.
         nodes: All nodes, every one after its parents.
         output: The node of the logits.
@@ -36,6 +38,7 @@ class Graph:
     def __init__(self, region: Region) -> None:
         self.region = region
         self.batch = len(region.box)
+        self.unknown = unknown_samples(self.batch)
         self.input = Leaf(region.box)
         self.nodes: list[Node] = [self.input]
 
@@ -47,22 +50,22 @@ class Graph:
 class NodeTensor(Tensor):
     """A tensor that stands for a node and records what is done to it; runs through model code as an `Interval` does.
 
-    It carries its interval bounds, its node in the graph, and a probe: the forward's value at a point that is not a
-    number in the first sample. Where that spreads to another sample's values, samples are not independent.
+    It carries its interval bounds, its node in the graph, and probes: the forward's values at points of which some
+    samples are unknown. Where those spread to another sample's values, samples are not independent.
     """
 
     graph: Graph
     interval: Interval
     node: Node
-    probe: Tensor
+    probes: Sequence[Tensor]
 
     @staticmethod
-    def of(graph: Graph, interval: Interval, node: Node, probe: Tensor) -> "NodeTensor":
+    def of(graph: Graph, interval: Interval, node: Node, probes: Sequence[Tensor]) -> "NodeTensor":
         """The tensor of a node."""
         made: NodeTensor = Tensor._make_wrapper_subclass(
             NodeTensor, interval.shape, dtype=interval.dtype, device=interval.device
         )
-        made.graph, made.interval, made.node, made.probe = graph, interval, node, probe
+        made.graph, made.interval, made.node, made.probes = graph, interval, node, probes
         return made
 
     @classmethod
@@ -74,8 +77,8 @@ class NodeTensor(Tensor):
         if func is Tensor.__iter__:
             return iter(args[0].unbind(0))
         given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, NodeTensor)]
-        called_with = _with("node", (args, kwargs))  # as they are before the call, which may work in place
-        on_intervals = _with("interval", (args, kwargs))
+        called_with = _with(lambda leaf: leaf.node, (args, kwargs))  # before the call, which may work in place
+        on_intervals = _with(lambda leaf: leaf.interval, (args, kwargs))
         found = func(*on_intervals[0], **on_intervals[1])
         if func is Tensor.__setitem__:
             func, found = with_item, given[0].interval
@@ -83,15 +86,13 @@ class NodeTensor(Tensor):
         if not any(isinstance(part, Interval) for part in parts):
             return found
         nodes = [node_of(call) for call in _calls(func, called_with, found)]  # before the probes: it may refuse
-        with torch.no_grad():
-            on_probes = _with("probe", (args, kwargs))
-            probes = func(*on_probes[0], **on_probes[1])
+        probes = [_on_probe(number, func, args, kwargs) for number in range(PROBES)]
         if isinstance(found, Interval):
             return _output_of(given, found, nodes[0], probes, func)
         left = iter(nodes)
         made = [
-            _output_of(given, part, next(left), probe, func) if isinstance(part, Interval) else part
-            for part, probe in zip(found, probes, strict=True)
+            _output_of(given, part, next(left), parts, func) if isinstance(part, Interval) else part
+            for part, *parts in zip(found, *probes, strict=True)
         ]
         return type(found)(made)
 
@@ -106,8 +107,14 @@ class NodeTensor(Tensor):
         return f"NodeTensor({self.interval})"
 
 
-def _with(part: str, tree: Any) -> Any:
-    return tree_map(lambda leaf: getattr(leaf, part) if isinstance(leaf, NodeTensor) else leaf, tree)
+def _with(part: Callable[[NodeTensor], Any], tree: Any) -> Any:
+    return tree_map(lambda leaf: part(leaf) if isinstance(leaf, NodeTensor) else leaf, tree)
+
+
+def _on_probe(number: int, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    args, kwargs = _with(lambda leaf: leaf.probes[number], (args, kwargs))
+    with torch.no_grad():
+        return function(*args, **kwargs)
 
 
 def _calls(function: Any, called_with: tuple[tuple[Any, ...], dict[str, Any]], found: Any) -> Iterator[Call]:
@@ -124,30 +131,26 @@ def _calls(function: Any, called_with: tuple[tuple[Any, ...], dict[str, Any]], f
             yield Call(function, args, kwargs, _snapshot(part), index)
 
 
-def _output_of(given: list[NodeTensor], interval: Interval, node: Node, probe: Tensor, function: Any) -> NodeTensor:
+def _output_of(
+    given: list[NodeTensor], interval: Interval, node: Node, probes: Sequence[Tensor], function: Any
+) -> NodeTensor:
     graph = given[0].graph
-    _check_apart(graph.batch, probe, function)
-    if node not in graph.nodes:
-        graph.nodes.append(node)
-    for own in given:
-        if own.interval is interval:  # the call worked in place, or did nothing
-            own.node, own.probe = node, probe
-            return own
-    return NodeTensor.of(graph, interval, node, probe)
-
-
-def _snapshot(interval: Interval) -> Interval:
-    return interval.mapped(lambda bound: bound)
-
-
-def _check_apart(batch: int, probe: Tensor, function: Any) -> None:
-    """The values of each sample must follow each other along the first axes, and depend on no other sample."""
-    share, rest = divmod(probe.numel(), batch)
-    if rest or bool(probe.reshape(-1)[share:].isnan().any()):
+    if not are_apart(probes, graph.unknown):
         raise BoundError(
             "linear bounds need the samples of a batch apart, along the first axis; found them mixed or moved by "
             f"{name_of(function)}, {whereabouts()}: keep the batch in the first axis, or give one sample at a time"
         )
+    if node not in graph.nodes:
+        graph.nodes.append(node)
+    for own in given:
+        if own.interval is interval:  # the call worked in place, or did nothing
+            own.node, own.probes = node, probes
+            return own
+    return NodeTensor.of(graph, interval, node, probes)
+
+
+def _snapshot(interval: Interval) -> Interval:
+    return interval.mapped(lambda bound: bound)
 
 
 def graph_of(forward: Callable[[Tensor], Any], region: Region) -> Graph:
@@ -171,9 +174,8 @@ def graph_of(forward: Callable[[Tensor], Any], region: Region) -> Graph:
     if region.box.shape[0] == 0:
         raise InputError("linear bounds need a batch of one sample or more; found none: leave empty batches out")
     graph = Graph(region)
-    probe = region.box.centre.detach().clone()
-    probe[0] = torch.nan
-    output = logits_of(forward(NodeTensor.of(graph, _snapshot(region.box), graph.input, probe)))
+    probes = probes_of(region.box.centre, graph.unknown)
+    output = logits_of(forward(NodeTensor.of(graph, _snapshot(region.box), graph.input, probes)))
     if not isinstance(output, NodeTensor):
         raise BoundError("forward must compute its result from what it is given; found a result that does not vary")
     graph.output, graph.logits = output.node, output.interval

@@ -48,7 +48,7 @@ class L2Ball:
         bounds: (lower, upper) of every coordinate, such as (0, 1) for pixels; centres must lie within them.
 
     Raises:
-        InputError: The radius is negative or not finite, or a centre lies outside of the bounds.
+        InputError: The radius is negative, not finite or of another shape, or a centre lies outside of the bounds.
 
     Example:
         >>> ball = L2Ball(torch.zeros(1, 2), radius=1.0)
@@ -58,6 +58,11 @@ class L2Ball:
 
     def __init__(self, centre: Tensor, radius: float | Tensor, *, bounds: tuple[float, float] | None = None) -> None:
         radius = torch.as_tensor(radius, dtype=centre.dtype, device=centre.device)
+        if radius.shape not in ((), centre.shape[:1]):
+            raise InputError(
+                f"radius must be one number, or one for each sample, [batch]; found shape {tuple(radius.shape)} for "
+                f"{len(centre)} samples"
+            )
         if not bool(((radius >= 0) & (radius < torch.inf)).all()):
             found = f"{float(radius.min()):g} to {float(radius.max()):g}"
             raise InputError(f"radius must be finite and >= 0; found {found}")

@@ -8,6 +8,7 @@ from torch import Tensor
 from ratlp.bounds.linear.graph import Graph
 from ratlp.bounds.linear.nodes import Leaf, Node, Relaxed
 from ratlp.bounds.linear.regions import BoxRegion
+from ratlp.errors import BoundError
 
 Spread = Callable[[Tensor], Tensor]
 """Of shared rows `[rows, 1, ...]`, each sample's own `[rows of a sample, batch, ...]`."""
@@ -69,7 +70,7 @@ class _Sweep:
     def pass_on(self, node: Node) -> None:
         """Pass the rows at a node on to its parents; at a leaf, to their minimum."""
         rows, shared = self.waiting.pop(node)
-        if shared and not node.takes_shared:
+        if shared and not (node.takes_shared and len(node.interval) == self._graph.batch):
             rows, shared = self._own(rows, True).reshape(-1, *node.interval.shape), False
         if isinstance(node, Leaf):
             region = self._graph.region if node is self._graph.input else BoxRegion(node.interval)
@@ -87,7 +88,13 @@ class _Sweep:
 
     def _sum(self, found: Tensor, shared: bool) -> None:
         """Add constants `[rows, batch or a multiple, ...]`, summed over each sample."""
-        found = found.reshape(len(found), 1 if shared else self._graph.batch, -1).sum(-1)
+        samples = 1 if shared else self._graph.batch
+        if found[0].numel() % samples:
+            raise BoundError(
+                f"linear bounds need the batch in the first axis, alone or with others; found {samples} samples "
+                "elsewhere in a layer with a bias or a bend: call it with the batch first"
+            )
+        found = found.reshape(len(found), samples, -1).sum(-1)
         self._sums[shared] = self._sums[shared] + found if shared in self._sums else found
 
     def _own(self, rows: Tensor, shared: bool) -> Tensor:

@@ -1,6 +1,6 @@
 """Bounds of a node's coordinates by the backward pass, no looser than those of intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -58,10 +58,20 @@ def tighten(graph: Graph, node: Node, where: Tensor) -> None:
         columns, which = own.unique(return_inverse=True)
         found = least(graph, node, _unit_rows(node, graph.batch, columns), spread=partial(_both_signs, which))
         below, above = found[: own.shape[1]].T, -found[own.shape[1] :].T
-        lower = lower.scatter(1, own, torch.maximum(lower.gather(1, own), below))
-        upper = upper.scatter(1, own, torch.minimum(upper.gather(1, own), above))
+        lower = lower.scatter(1, own, better(torch.maximum, lower.gather(1, own), below))
+        upper = upper.scatter(1, own, better(torch.minimum, upper.gather(1, own), above))
     shape = node.interval.shape
     node.interval = Interval(lower.view(shape), upper.view(shape))
+
+
+def better(choose: Callable[[Tensor, Tensor], Tensor], of_intervals: Tensor, found: Tensor) -> Tensor:
+    """The better one of two bounds, that of intervals where linear functions overflowed (nan).
+
+    Example:
+        >>> better(torch.maximum, torch.tensor([1.0, 1.0]), torch.tensor([2.0, torch.nan]))
+        tensor([2., 1.])
+    """
+    return torch.where(found.isnan(), of_intervals, choose(of_intervals, found))
 
 
 def _chunks(graph: Graph, node: Node, where: Tensor) -> Sequence[Tensor]:
