@@ -51,6 +51,40 @@ def test_it_runs_after_the_methods_that_have_names(subject):
     assert [run.name for run in found.methods] == ["interval", "one-layer"]
 
 
+class Catching(nn.Module):
+    """Scales its logits by the largest input, which bounds have not, so that it does without."""
+
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(3, 4, bias=False)
+
+    def forward(self, x):
+        try:
+            largest = float(x.abs().max())
+        except NotImplementedError:
+            largest = 0.1
+        return self.lin(x) / largest
+
+
+@pytest.mark.parametrize("methods", [["interval"], ["linear"]])
+def test_bounds_of_something_else_than_the_model_are_refused(subject, methods):
+    net, x, y = subject
+    model = Catching().double()
+    model.lin.weight = net.weight
+    with pytest.raises(BoundError, match="must hold for its centre; found margins above the model's own there, by"):
+        certify(model, x[:1], y[:1], eps=0.01, methods=methods)
+
+
+def test_a_wrong_method_is_refused(subject):
+    class Wrong(OneLayer):
+        def margins(self, balls, eps):
+            return super().margins(balls, eps) + 0.5
+
+    found = certify(*subject, eps=0.1, methods=["interval", Wrong(subject[0])])
+    assert found.methods[0].refused is None
+    assert "found margins above the model's own there, by 0.4" in found.methods[1].refused
+
+
 def test_a_norm_that_it_does_not_serve_is_refused_with_the_reason(subject):
     refusal = "the method 'of-balls' serves balls of the norm 'l2'; found 'linf'"
     found = certify(*subject, eps=0.1, methods=["interval", OfBalls(subject[0])])

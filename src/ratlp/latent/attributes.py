@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
@@ -15,7 +16,8 @@ _ABSENT = object()
 def attributes_kept(model: nn.Module, which: Callable[[Any], bool] = lambda value: True) -> Iterator[None]:
     """While open, a forward may store what it likes on modules; afterwards each attribute is as it was.
 
-    Lists and dicts get their items back; what an item or another container holds is not looked at.
+    Lists and dicts get their items back, and tensors the values that were changed in place; what an item or another
+    container holds is not looked at.
 
     Args:
         model: The model.
@@ -53,7 +55,9 @@ def tensors_and_flags(value: Any) -> bool:
 
 
 def _held(value: Any) -> tuple[Any, Any]:
-    """The value, and its items where they can be put back into it."""
+    """The value, and what it holds where that can be put back into it."""
+    if type(value) is Tensor and not value.is_inference():
+        return value, (value._version, value.detach().clone())
     return value, copy.copy(value) if type(value) in (list, dict) else None
 
 
@@ -67,3 +71,6 @@ def _put_back(attributes: dict[str, Any], name: str, value: Any, items: Any) -> 
     elif type(value) is dict:
         value.clear()
         value.update(items)
+    elif items is not None and value._version != items[0]:  # else as it was: a copy would be a change, too
+        with torch.no_grad():
+            value.copy_(items[1])

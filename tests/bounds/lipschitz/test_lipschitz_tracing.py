@@ -122,7 +122,7 @@ REFUSED = {
     "new data": (new_data, "attributes cannot be set; found a new 'data'"),
     "caught": (caught, "has no value that could be made a number"),
     "caught branch": (caught_branch, "control flow"),
-    "caught loop": (caught_loop, "cannot be iterated"),
+    "caught loop": (caught_loop, "a loop over a symbol"),
 }
 
 

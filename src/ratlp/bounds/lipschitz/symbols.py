@@ -142,17 +142,11 @@ class Tracer(fx.Tracer):
 
     def to_bool(self, obj: fx.Proxy) -> bool:
         """Refused."""
-        return self._kept(super().to_bool, obj)
+        raise self.refusing(TraceError("control flow on a symbol, which has no value"))
 
     def iter(self, obj: fx.Proxy) -> Iterator[Any]:
         """Refused."""
-        return self._kept(super().iter, obj)
-
-    def _kept(self, function: Callable[[fx.Proxy], Any], symbol: fx.Proxy) -> Any:
-        try:
-            return function(symbol)
-        except TraceError as error:
-            raise self.refusing(error) from None
+        raise self.refusing(TraceError("a loop over a symbol, of which nobody knows how long it is"))
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
         """The symbol of a node."""

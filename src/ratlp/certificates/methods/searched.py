@@ -2,11 +2,16 @@
 
 from abc import abstractmethod
 
+import torch
 from torch import Tensor
 
 from ratlp.certificates.methods.base import Found, Method
 from ratlp.certificates.problem import Balls, Problem
 from ratlp.certificates.search import RadiusSearch
+from ratlp.errors import BoundError
+
+_ROUNDING = 1e-3
+"""Of the largest margin; rounding is far less, and what is wrong far more."""
 
 
 class Searched(Method):
@@ -35,9 +40,11 @@ class Searched(Method):
         """By bisection, batch by batch."""
         for part in rows.split(self.batch_size(problem)):
             balls = problem.balls(part)
+            at_centres = _margins_at_centres(balls)
 
-            def holds(eps: Tensor, balls: Balls = balls) -> Tensor:
+            def holds(eps: Tensor, balls: Balls = balls, at_centres: Tensor = at_centres) -> Tensor:
                 margins = self.margins(balls, eps)
+                _check_below(margins, at_centres, balls.y)
                 # Bounds that overflow or that nobody knows (nan) prove nothing.
                 return ((margins > 0) & margins.isfinite()).scatter(1, balls.y[:, None], True).all(1)
 
@@ -45,3 +52,23 @@ class Searched(Method):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+
+def _margins_at_centres(balls: Balls) -> Tensor:
+    logits = balls.rest(balls.points)
+    return logits.gather(1, balls.y[:, None]) - logits
+
+
+def _check_below(margins: Tensor, at_centres: Tensor, y: Tensor) -> None:
+    """A ball holds its centre: bounds above the margins there are of something else than the model.
+
+    Raises:
+        BoundError: There are such.
+    """
+    excess = (margins - at_centres).scatter(1, y[:, None], 0.0)
+    if bool((excess > _ROUNDING * at_centres.abs().amax() + torch.finfo(excess.dtype).tiny).any()):
+        raise BoundError(
+            "bounds over a ball must hold for its centre; found margins above the model's own there, by "
+            f"{float(excess.nan_to_num().max()):g}: its forward goes another way where it is given bounds (it catches "
+            "errors, or looks at types), or a rule of the caller's own is wrong"
+        )
