@@ -14,7 +14,7 @@ from shared.heap import keep_heap
 from shared.origin import origin
 
 import ratlp
-from ratlp.errors import RatlpError
+from ratlp.errors import InputError, RatlpError
 from robust_training.data import LARGE, load
 from robust_training.evaluating import PGD_RESTARTS, PGD_STEPS, evaluated
 from robust_training.folder import Folder
@@ -47,9 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]
     if not all(plan.groups() for plan in plans):
         parser.error(f"--layers must leave something to train of each net; found {','.join(options.layers)}")
-    folder = Folder(options.out)
-    folder.claim({"data": data.name, "epochs": epochs, "attack_samples": options.attack_samples})
-    found = [_work(plan, folder, options) for plan in plans]
+    try:
+        folder = Folder(options.out)
+        folder.claim({"data": data.name, "epochs": epochs, "attack_samples": options.attack_samples})
+        found = [_work(plan, folder, options) for plan in plans]
+    except InputError as error:
+        parser.error(str(error))
     rows, trials = ([one for part in parts for one in part] for parts in zip(*found, strict=True))
     text = table(rows, trials)
     print(text)

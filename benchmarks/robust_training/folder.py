@@ -8,6 +8,7 @@ from shared.files import as_json, write_whole
 from torch import nn
 
 import ratlp
+from ratlp.errors import InputError
 
 
 class Folder:
@@ -15,23 +16,31 @@ class Folder:
 
     Args:
         path: Made where it is missing.
+
+    Raises:
+        InputError: It cannot be made.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        (path / "models").mkdir(parents=True, exist_ok=True)
+        try:
+            (path / "models").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"--out must be a folder that can be made; found {str(path)!r} ({error.strerror})"
+            ) from None
 
     def claim(self, identity: dict[str, Any]) -> None:
         """Keep work of different kinds apart.
 
         Raises:
-            SystemExit: The folder holds work of another kind.
+            InputError: The folder holds work of another kind.
         """
         before = self.read("identity.json")
         if before is None:
             self.write("identity.json", identity)
         elif before != identity:
-            raise SystemExit(
+            raise InputError(
                 f"--out must hold work of the same kind; found {before}, not {identity}: name another folder"
             )
 
@@ -47,7 +56,14 @@ class Folder:
     def read(self, name: str) -> Any:
         """None where it is not there yet."""
         path = self._path / name
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        if not path.exists():
+            return None
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(
+                f"finished work must be JSON; found {error} in {path}: remove it, to do it again"
+            ) from None
 
     def write(self, name: str, content: Any) -> None:
         """As JSON."""

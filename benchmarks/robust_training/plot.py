@@ -50,7 +50,8 @@ def plot(rows: Sequence[Row], *, data: str) -> dict[str, bytes]:
                 axes.set_ylabel(label)
                 axes.set_title(f"{data}, {net} net, L-inf {EPS:g}")
         handles, names = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, names, ncols=len(names), loc="outside lower center")
+        title = "whiskers: the lowest and the highest of the seeds"
+        figure.legend(handles, names, ncols=len(names), loc="outside lower center", title=title)
         return pictures("robust_training", figure)
 
 
@@ -73,13 +74,22 @@ def _panel(axes: "Axes", rows: Sequence[Row], column: str) -> None:
 
 
 def _name_layers(axes: "Axes", groups: dict[str, Sequence[Row]], column: str) -> None:
-    """In a column beside the markers, from the highest downwards, so that no name lies on another."""
+    """In a column beside the markers, so that no name lies on another or on the axis."""
     if not groups:
         return
     heights = {layer: mean(getattr(row, column) for row in group) for layer, group in groups.items()}
     costs = {layer: mean(row.time_ratio for row in group) for layer, group in groups.items()}
-    beside, place = 1.25 * max(costs.values()), 100.0
-    for layer in sorted(heights, key=heights.__getitem__, reverse=True):
-        place = min(heights[layer], place - 5)
-        line = {"arrowstyle": "-", "color": GREY, "linewidth": 0.8}
+    beside, line = 1.25 * max(costs.values()), {"arrowstyle": "-", "color": GREY, "linewidth": 0.8}
+    for layer, place in _apart(heights).items():
         axes.annotate(layer, (costs[layer], heights[layer]), (beside, place), va="center", fontsize=8, arrowprops=line)
+
+
+def _apart(heights: dict[str, float], *, gap: float = 5.0) -> dict[str, float]:
+    """Each name at its height or below, a gap under the one before; but all of them above 0."""
+    falling = sorted(heights, key=heights.__getitem__, reverse=True)
+    places: dict[str, float] = {}
+    for number, layer in enumerate(falling):
+        least = gap * (len(falling) - 1 - number)
+        below = places[falling[number - 1]] - gap if number else heights[layer]
+        places[layer] = max(min(heights[layer], below), least)
+    return places

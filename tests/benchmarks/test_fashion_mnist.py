@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 from robust_training import evaluating
+from robust_training.command import main
 from robust_training.data import Data
 from robust_training.evaluating import evaluated
 from robust_training.folder import Folder
 from robust_training.nets import NETS, activations
+from robust_training.plot import _apart
 from robust_training.recipes import EPS, METHODS, recipes
 from robust_training.results import Row, Trial, table
 from robust_training.stages import Plan, trainings
@@ -20,7 +22,7 @@ from robust_training.training import Run, train
 
 from ratlp.attacks import PGD
 from ratlp.certificates.methods import IntervalMethod
-from ratlp.errors import SoundnessError
+from ratlp.errors import InputError, SoundnessError
 from ratlp.evaluation import Attack
 from ratlp.models import small_cnn
 from ratlp.perturbations import LInf
@@ -99,10 +101,11 @@ def test_the_accuracies_are_in_order(data):
 
 
 class Credulous(IntervalMethod):
-    """Certifies whatever it is asked."""
+    """Takes the margins at the centre for those of the whole ball."""
 
     def margins(self, balls, eps):
-        return torch.ones(len(balls.y), 4, dtype=torch.float64)
+        logits = balls.rest(balls.points)
+        return logits.gather(1, balls.y[:, None]) - logits
 
 
 @pytest.mark.parametrize("strong", ["pgd", "autoattack"])
@@ -166,8 +169,44 @@ def test_kept_times_are_of_as_many_rounds_and_lack_no_method(data, tmp_path, mon
 def test_a_folder_holds_work_of_one_kind(tmp_path):
     Folder(tmp_path).claim({"data": "digits"})
     Folder(tmp_path).claim({"data": "digits"})
-    with pytest.raises(SystemExit, match="name another folder"):
+    with pytest.raises(InputError, match="name another folder"):
         Folder(tmp_path).claim({"data": "other"})
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    folder = Folder(tmp_path)
+    folder.write("runs/one.json", {"epoch": 1})
+    (tmp_path / "runs" / "one.json").write_text('{"epoch":')
+    with pytest.raises(InputError, match=r"finished work must be JSON; found .*one\.json: remove it"):
+        folder.read("runs/one.json")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--out", "{file}"], "--out must be a folder that can be made"),
+        (["--out", "{file}/below"], "--out must be a folder that can be made"),
+        (["--out", "{out}", "--data", "moons"], "convolutions need images"),
+        (["--out", "{out}", "--data", "nowhere"], "data must be"),
+        (["--out", "{out}", "--epochs", "2"], "name another folder"),
+    ],
+)
+def test_what_cannot_be_is_one_line(arguments, reason, tmp_path, capsys):
+    pytest.importorskip("pyautoattack")
+    Folder(tmp_path / "out").claim({"data": "digits", "epochs": 1, "attack_samples": 1000})
+    (tmp_path / "file").touch()
+    places = {"file": tmp_path / "file", "out": tmp_path / "out"}
+    given = [argument.format(**places) for argument in arguments]
+    with pytest.raises(SystemExit) as stopped:
+        main(["--methods", "standard", "--epochs", "1", *given])
+    assert stopped.value.code == 2
+    assert reason in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_names_beside_the_markers_lie_apart_and_above_the_axis():
+    found = _apart({"a": 0.0, "b": 0.1, "c": 74.0, "d": 74.5})
+    assert found == {"d": 74.5, "c": 69.5, "b": 5.0, "a": 0.0}
+    assert list(_apart(dict.fromkeys("abc", 2.0)).values()) == [10.0, 5.0, 0.0]
 
 
 def test_the_table_lines_up():
