@@ -3,10 +3,13 @@ import os
 import signal
 
 import pytest
+from rich.console import Console
 
 from ratlp.cli import output
 from ratlp.cli.output import OutputFolder
+from ratlp.cli.terminal import rich_table
 from ratlp.errors import InputError
+from ratlp.report.grid import Column, Grid
 
 SCHEMA = "example/1"
 
@@ -122,3 +125,11 @@ def test_a_name_that_is_taken_by_a_folder(tmp_path):
     with pytest.raises(InputError, match="results must be written"):
         OutputFolder(tmp_path, schema=SCHEMA).publish({"a.md": b"x"})
     assert [p.name for p in tmp_path.iterdir()] == ["a.md"]
+
+
+def test_a_narrow_terminal_cuts_nothing_short(capsys):
+    grid = Grid((Column("Model"), Column("p-value", right=True)), (("a-net-with-a-long-name", "3.23e-05"),))
+    Console(width=20).print(rich_table(grid))
+    cells = [line[2:].split() for line in capsys.readouterr().out.splitlines()[3:] if line.strip()]
+    assert "".join(cell[0] for cell in cells) == "a-net-with-a-long-name"
+    assert "".join(cell[1] for cell in cells if len(cell) > 1) == "3.23e-05"

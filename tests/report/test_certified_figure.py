@@ -91,3 +91,18 @@ def test_the_files_are_the_same_each_time_and_hold_the_facts(found):
     assert content["files"] == sorted(first)
     assert content["model"] == "mlp"
     assert Certification.from_json(first["results.json"].decode()) == found
+
+
+def test_numbers_lie_above_the_axis():
+    radius = (0.02,) * 97 + (0.05,) * 3
+    run = MethodRun("interval", samples=100, seconds=1.0, radius=radius)
+    eps = (0.01, 0.04, 0.06)
+    found = Certification("input", "linf", (0, 1), eps, 0.01, "float64", (0,) * 100, (0,) * 100, (run,))
+    figure = certified_figure(found)
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.texts] == ["100.0", "3.0", "0.0"]
+    for text in axes.texts:
+        extent = text.get_window_extent()
+        assert extent.y0 > axes.bbox.y0
+        assert extent.x1 < axes.bbox.x1

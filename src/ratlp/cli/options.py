@@ -45,7 +45,7 @@ def names(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.strip() for text in texts for name in text.split(","))
 
 
-def numbers(texts: Sequence[str], option: str) -> tuple[float, ...]:
+def numbers(texts: Sequence[str], option: str, *, such_as: str = "0.05,0.1") -> tuple[float, ...]:
     """Numbers with commas between them.
 
     Raises:
@@ -58,7 +58,7 @@ def numbers(texts: Sequence[str], option: str) -> tuple[float, ...]:
     try:
         return tuple(map(float, names(texts)))
     except ValueError:
-        raise InputError(f"{option} must be numbers, such as 0.05,0.1; found {','.join(texts)!r}") from None
+        raise InputError(f"{option} must be numbers, such as {such_as}; found {','.join(texts)!r}") from None
 
 
 def bounds_of(text: str | None, source: Source) -> tuple[float, float] | None:
@@ -76,7 +76,7 @@ def bounds_of(text: str | None, source: Source) -> tuple[float, float] | None:
         return source.bounds
     if text == "none":
         return None
-    low, *rest = numbers([text], "bounds")
+    low, *rest = numbers([text], "bounds", such_as="0,1")
     if len(rest) != 1:
         raise InputError(f"bounds must be two numbers, such as 0,1, or none; found {text!r}")
     return low, rest[0]

@@ -27,7 +27,8 @@ def rich_table(grid: Grid) -> Table:
     """
     table = Table(box=SIMPLE_HEAD)
     for column in grid.columns:
-        table.add_column(escape(column.title), justify="right" if column.right else "left")
+        # Folded where the terminal is narrow: of a number that is cut short nobody knows what it was
+        table.add_column(escape(column.title), justify="right" if column.right else "left", overflow="fold")
     for row in grid.rows:
         table.add_row(*map(escape, row))
     return table

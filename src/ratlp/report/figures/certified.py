@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _MOST_NUMBERS = 8  # beside the curve; more would touch each other
 _MOST_STEPS = 500
+_LOW = 8.0  # in %; a number below it would lie on the axis
 
 
 def certified_figure(certification: Certification) -> "Figure":
@@ -86,10 +87,6 @@ def _draw_asked(axes: "Axes", certification: Certification) -> None:
         axes.plot(*zip(*held, strict=True), "D", color=VERMILLION, markersize=7, label="Right under attack")
     for point in points if len(points) <= _MOST_NUMBERS else ():
         share = 100 * point.certified.share
-        axes.annotate(
-            f"{share:.1f}",
-            (point.eps, share),
-            xytext=(-6, -14),
-            textcoords="offset points",
-            ha="right",
-        )
+        # Below the falling curve where there is room, above it elsewhere.
+        place, side = ((-6, -14), "right") if share > _LOW else ((5, 5), "left")
+        axes.annotate(f"{share:.1f}", (point.eps, share), xytext=place, textcoords="offset points", ha=side)
