@@ -25,7 +25,7 @@ class Symbol(fx.Proxy):
     @property  # type: ignore[misc]
     def __class__(self) -> type:
         """What `isinstance` goes by: a forward that asks for a tensor is to do what it does with one."""
-        return type(self) if _is_of_sizes(self.node) else Tensor
+        return type(self) if self.node in self.tracer.of_sizes else Tensor
 
     @property
     def shape(self) -> Any:
@@ -93,11 +93,6 @@ def reads_shape(node: fx.Node) -> bool:
     return attribute in ("shape", "ndim") or (node.op == "call_method" and node.target in ("size", "dim"))
 
 
-def _is_of_sizes(node: fx.Node) -> bool:
-    """Whether a step's result is a size, or computed from sizes."""
-    return reads_shape(node) or (bool(node.all_input_nodes) and all(map(_is_of_sizes, node.all_input_nodes)))
-
-
 class Tracer(fx.Tracer):
     """Follows a forward down to the modules that have a rule, with a sample running along for the shapes.
 
@@ -107,6 +102,7 @@ class Tracer(fx.Tracer):
     Attributes:
         returned: What each call of a module returned: its node, or None where that is no single tensor.
         shadows: The sample's value at each node, where there is a sample.
+        of_sizes: What is a size, or computed from sizes alone.
         refusal: The first thing that was asked of a symbol in vain: a forward that catches the error goes another way
             than with a tensor.
 
@@ -122,6 +118,7 @@ class Tracer(fx.Tracer):
         super().__init__()
         self.returned: dict[nn.Module, list[fx.Node | None]] = {}
         self.shadows: dict[fx.Node, Any] = {}
+        self.of_sizes: set[fx.Node] = set()
         self.refusal: Exception | None = None
         self._sample = sample
         self._running = False
@@ -150,6 +147,9 @@ class Tracer(fx.Tracer):
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
         """The symbol of a node."""
+        operands = node.all_input_nodes
+        if reads_shape(node) or (operands and self.of_sizes.issuperset(operands)):
+            self.of_sizes.add(node)
         return Symbol(node, self)
 
     def create_arg(self, a: Any) -> Any:
