@@ -61,6 +61,29 @@ def test_a_box_of_one_point_gives_the_functions_value(name):
                 torch.testing.assert_close(bound.upper, value, rtol=tolerance, atol=1e-7)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_bounds_of_one_point_have_the_functions_gradient(name):
+    """As where a ramp of eps starts, and at coordinates that nothing perturbs."""
+    tolerance = HALVES.get(name, 1e-9)
+    for call in cases_of(name):
+        point = [box.lower.clone().requires_grad_() for box in boxes(0, 0.0)]
+        bounds = leaves(call(RULES[name], *(Interval(x, x) for x in point)))
+        values = leaves(call(RULES[name], *point))
+        for bound, value in zip(bounds, values, strict=True):
+            if isinstance(bound, Interval) and value.requires_grad:
+                expected, lower, upper = (gradients(end, point) for end in (value, *bound.bounds))
+                torch.testing.assert_close(lower, expected, rtol=tolerance, atol=max(1e-7, tolerance))
+                torch.testing.assert_close(upper, expected, rtol=tolerance, atol=max(1e-7, tolerance))
+
+
+def gradients(output: Tensor, point: list[Tensor]) -> tuple[Tensor, ...]:
+    """Of a sum in which no two coordinates weigh the same."""
+    weights = torch.arange(1.0, output.numel() + 1, dtype=output.dtype).cos().view_as(output)
+    return torch.autograd.grad(
+        (weights * output).sum(), point, allow_unused=True, materialize_grads=True, retain_graph=True
+    )
+
+
 def test_topk_without_an_order_is_refused_since_its_bounds_would_not_belong_together():
     def six(x: Tensor) -> Tensor:
         return torch.topk(x.flatten(), 6, sorted=False).values

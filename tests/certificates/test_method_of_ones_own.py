@@ -75,6 +75,24 @@ def test_bounds_of_something_else_than_the_model_are_refused(subject, methods):
         certify(model, x[:1], y[:1], eps=0.01, methods=methods)
 
 
+@pytest.mark.parametrize("offset", [1e4, 1e6])
+def test_rounding_of_large_logits_is_no_contradiction(subject, offset):
+    class Raised(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.outer = nn.Linear(3, 16), nn.Linear(16, 4)
+
+        def forward(self, x):
+            return self.outer(torch.relu(self.inner(x))) + offset
+
+    model, x = Raised(), subject[1].float()
+    with torch.no_grad():
+        y = model(x).argmax(1)
+    effort = Effort(dtype=torch.float32, batch_size=1)
+    found = certify(model, x, y, eps=1e-3, methods=["interval", "linear"], effort=effort)
+    assert [run.refused for run in found.methods] == [None, None]
+
+
 def test_a_wrong_method_is_refused(subject):
     class Wrong(OneLayer):
         def margins(self, balls, eps):

@@ -146,7 +146,7 @@ REFUSED = {
     "by keyword": (lambda m, x: torch.flatten(input=m.a(x)), "linf", "tensors by position"),
     "concatenation by keyword": (lambda m, x: torch.cat(tensors=[m.a(x), m.b(x)]), "l2", "tensors by position"),
     "stack by keyword": (lambda m, x: torch.stack(tensors=(x, m.b(x)), dim=1), "linf", "tensors by position"),
-    "random": (lambda m, x: x + torch.randn_like(x), "linf", "function randn_like"),
+    "random": (lambda m, x: x + torch.randn_like(x), "linf", "or is random"),
     "module by keyword": (lambda m, x: m.a(input=x), "linf", "called on one tensor"),
 }
 

@@ -1,9 +1,14 @@
 """A forward is followed as it goes with a tensor, or not at all."""
 
+import contextlib
+import copy
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
+from torch.utils.checkpoint import checkpoint
 
 from ratlp.bounds import lipschitz_bound
 from ratlp.bounds.lipschitz.symbols import AUGMENTED
@@ -32,14 +37,26 @@ def augmented_in_turn(m, x):
     return h
 
 
+class Tripled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return 3 * x
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return 3 * gradient
+
+
 FOLLOWED = {
     "augmented sum": augmented_sum,
     "the other operand is used again": operand_used_again,
     "augmented in turn": augmented_in_turn,
-    "a tensor": lambda m, x: m.a(x * 5 if isinstance(x, Tensor) else x),
     "a list": lambda m, x: m.a(x[0] if isinstance(x, list) else 5 * x),
-    "is_tensor": lambda m, x: m.a(x * 5 if torch.is_tensor(x) else x),
     "no parameter": lambda m, x: m.a(x if isinstance(x, nn.Parameter) else 5 * x),
+    "an attribute that tensors lack": lambda m, x: m.a(x) if hasattr(x, "mask") else m.a(5 * x),
+    "a function with a gradient of its own": lambda m, x: Tripled.apply(m.a(x)),
+    "checkpoints": lambda m, x: checkpoint(m.a, x, use_reentrant=False),
+    "ordinary tensors of its shape": lambda m, x: m.a(x) + torch.zeros(x.shape),
     "transposed": lambda m, x: m.a(x).unsqueeze(1).transpose(1, 2).flatten(1),
     "by a size": lambda m, x: m.a(x) * x.shape[1],
 }
@@ -56,14 +73,19 @@ def test_no_pair_exceeds_the_bound(name, norm):
         assert bound <= 30 * steepest
 
 
-def test_a_forward_of_thousands_of_steps():
-    def many(m, x):
-        for _ in range(3000):
-            x = -x
-        return m.a(x) if isinstance(x, Tensor) else x
+WITHOUT_SHAPES = {
+    "a function with a gradient of its own": (lambda m, x: Tripled.apply(m.a(x)), 3),
+    "reentrant checkpoints": (lambda m, x: checkpoint(m.a, x, use_reentrant=True), 1),
+    "ordinary tensors of its shape": (lambda m, x: torch.zeros(x.shape) + m.mean.new_zeros(x.shape) + m.a(x), 1),
+}
 
-    model = Forward(many)
-    assert lipschitz_bound(model) == lipschitz_bound(model.a)
+
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+@pytest.mark.parametrize("name", WITHOUT_SHAPES)
+def test_shapes_that_are_passed_on_need_not_be_known(name):
+    function, factor = WITHOUT_SHAPES[name]
+    model = Forward(function)
+    assert lipschitz_bound(model) == pytest.approx(factor * lipschitz_bound(model.a))
 
 
 def through_a_slice(m, x):
@@ -124,13 +146,56 @@ def caught_loop(m, x):
         return 0.1 * m.a(x)
 
 
+def filled(m, x):
+    out = torch.zeros(1, 8, dtype=m.mean.dtype)
+    out[:, :4] = m.a(x)
+    out[:, 4:] = m.b(x)
+    return out
+
+
+def filled_on_the_way(m, x):
+    out = m.mean.repeat(1, 1)
+    out[:, :2] = m.a(x)[:, :2]
+    return m.b(out)
+
+
+def added_to(m, x):
+    out = torch.zeros(1, 4, dtype=m.mean.dtype)
+    out += m.a(x)
+    return out * 2
+
+
+def changed_in_part(m, x):
+    with contextlib.suppress(TypeError):
+        x[:, 0] = 10 * x[:, 0]
+    return m.a(x)
+
+
+def as_numbers(m, x):
+    try:
+        return m.a(x) * float(np.asarray(x.detach()).max())
+    except Exception:
+        return 0.1 * m.a(x)
+
+
+def a_copy(m, x):
+    return m.a(copy.deepcopy(x))
+
+
+LAST_OR_OTHER = "must be the last use|gives another result"
 REFUSED = {
+    "filled": (filled, LAST_OR_OTHER),
+    "filled on the way": (filled_on_the_way, LAST_OR_OTHER),
+    "added to a plain tensor": (added_to, LAST_OR_OTHER),
+    "changed in part": (changed_in_part, "a symbol cannot be changed in part"),
+    "as numbers": (as_numbers, "a symbol cannot be made a number"),
+    "a copy": (a_copy, "a symbol cannot be copied"),
     "through a slice": (through_a_slice, "must be the last use"),
     "by another name": (by_another_name, "must be the last use"),
     "through an attribute": (through_an_attribute, "must be the last use"),
     "in a function": (in_a_function, "must be the last use"),
     "new data": (new_data, "attributes cannot be set; found a new 'data'"),
-    "caught": (caught, "has no value that could be made a number"),
+    "caught": (caught, "a symbol cannot be made a number"),
     "caught branch": (caught_branch, "control flow"),
     "caught loop": (caught_loop, "a loop over a symbol"),
 }
@@ -167,10 +232,35 @@ def test_an_error_of_the_sample_is_not_swallowed_either():
         lipschitz_bound(Forward(shape_that_does_not_fit).eval(), input_shape=(4,))
 
 
-def test_another_way_for_another_type_shows_on_the_sample():
-    model = Forward(lambda m, x: m.a(x * 5 if type(x) is Tensor else x)).eval()
+ANOTHER_WAY = {
+    "a tensor": lambda m, x: m.a(x * 5 if isinstance(x, Tensor) else x),
+    "is_tensor": lambda m, x: m.a(x * 5 if torch.is_tensor(x) else x),
+    "a type": lambda m, x: m.a(x * 5 if type(x) is Tensor else x),
+    "itself": lambda m, x: m.a(x * 5 if x is x.contiguous() else x),
+    "in words": lambda m, x: m.a(x * 5 if "tensor" in repr(x) else x),
+    "a shape": lambda m, x: torch.cat([m.a(x), m.b(x)], 1) if isinstance(x, Tensor) else m.a(x),
+    "a tuple": lambda m, x: (m.a(x), x) if isinstance(x, Tensor) else m.a(x),
+    "a truth": lambda m, x: m.a(x) > 0 if isinstance(x, Tensor) else m.a(x),
+    "nothing": lambda m, x: m.a(x) if isinstance(x, Tensor) else m.table,
+}
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("name", ANOTHER_WAY)
+def test_another_way_for_another_type_shows_on_the_sample(name, training):
+    model = Forward(ANOTHER_WAY[name]).train(training)
     with pytest.raises(BoundError, match="the same steps with a symbol as with a tensor"):
         lipschitz_bound(model, input_shape=(4,))
+    assert model.training == training
+
+
+def test_a_constant_model_has_the_constant_0():
+    assert lipschitz_bound(Forward(lambda m, x: m.table).eval(), input_shape=(4,)) == 0
+
+
+def test_weights_without_values_are_refused():
+    with torch.device("meta"), pytest.raises(BoundError, match="found some on the meta device"):
+        lipschitz_bound(nn.Linear(2, 2), input_shape=(2,))
 
 
 def test_hooks_on_all_modules_are_refused():

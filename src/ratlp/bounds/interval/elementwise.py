@@ -44,9 +44,18 @@ def valley(function: Callable[[Tensor], Tensor], x: Interval, *, lowest: float) 
         Interval(lower=tensor([0.]), upper=tensor([4.]))
     """
     at_lower, at_upper = function(x.lower), function(x.upper)
-    # The point of the interval next to the lowest point of all.
-    nearest = torch.full_like(x.lower, lowest).clamp(x.lower, x.upper)
-    return Interval(function(nearest), torch.maximum(at_lower, at_upper))
+    return Interval(function(nearest(x, lowest)), torch.maximum(at_lower, at_upper))
+
+
+def nearest(x: Interval, value: float) -> Tensor:
+    """The point of the interval next to a number.
+
+    Example:
+        >>> nearest(Interval(torch.tensor([-1.0, 2.0]), torch.tensor([1.0, 3.0])), 0.0)
+        tensor([0., 2.])
+    """
+    # By two functions: clamp gives an edge no gradient where the two are the same.
+    return torch.minimum(torch.maximum(torch.full_like(x.lower, value), x.lower), x.upper)
 
 
 def with_inplace(function: Any, bound: Callable[..., Interval], *always: Any) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ratlp.bounds.interval.batch_statistics import next_statistics
+from ratlp.bounds.interval.elementwise import nearest
 from ratlp.bounds.interval.others import before_and_after
 from ratlp.bounds.interval.rules import interval_rule
 from ratlp.bounds.interval.tensor import Interval
@@ -184,7 +185,7 @@ def _over_length(x: Interval, axes: tuple[int, ...], length: Callable[[Tensor], 
     quotient further out.
     """
     lower, upper = x.bounds
-    smallest = torch.zeros_like(lower).clamp(lower, upper).square()
+    smallest = nearest(x, 0.0).square()
     largest = torch.maximum(lower.abs(), upper.abs()).square()
     fewest, most = (_sum_of_others(squares, axes) for squares in (smallest, largest))
 

@@ -20,12 +20,6 @@ class Symbol(fx.Proxy):
     """A tensor without values. Its shape is real where the tracer was given a sample."""
 
     tracer: "Tracer"
-    _is_param = _is_buffer = False  # looked at by isinstance(..., nn.Parameter)
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        """What `isinstance` goes by: a forward that asks for a tensor is to do what it does with one."""
-        return type(self) if self.node in self.tracer.of_sizes else Tensor
 
     @property
     def shape(self) -> Any:
@@ -52,17 +46,14 @@ class Symbol(fx.Proxy):
         return int(self.shape[0]) if self._shadow() is not None else super().__len__()
 
     def __getattr__(self, k: str) -> Attribute:
+        if not hasattr(Tensor, k):
+            raise AttributeError(f"a tensor has no attribute {k!r}")
         return SymbolAttribute(self, k)
 
     def __setattr__(self, k: str, value: Any) -> None:
         if k not in _OWN_ATTRIBUTES:
             raise self.tracer.refusing(TraceError(f"a symbol's attributes cannot be set; found a new {k!r}"))
         super().__setattr__(k, value)
-
-    def _number(self, *_: Any) -> Any:
-        raise self.tracer.refusing(TraceError("a symbol has no value that could be made a number"))
-
-    __float__ = __int__ = __index__ = __complex__ = _number
 
     def _shadow(self) -> Tensor | None:
         found = self.tracer.shadows.get(self.node)
@@ -73,6 +64,18 @@ def _in_place(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, other: self.tracer.create_proxy("call_function", function, (self, other), {})
 
 
+def _refused(action: str) -> Callable[..., Any]:
+    def refuse(self: Symbol, *_: Any) -> Any:
+        raise self.tracer.refusing(TraceError(f"a symbol cannot be {action}, as it has no value"))
+
+    return refuse
+
+
+for _name in ("float", "int", "complex", "array"):
+    setattr(Symbol, f"__{_name}__", _refused("made a number"))
+for _name in ("setitem", "delitem"):
+    setattr(Symbol, f"__{_name}__", _refused("changed in part"))
+Symbol.__deepcopy__ = _refused("copied")  # type: ignore[method-assign]
 for _name in AUGMENTED:  # torch.fx writes x *= y down as x = x * y, which leaves x's views as they are
     setattr(Symbol, f"__i{_name}__", _in_place(getattr(operator, f"i{_name}")))
 
@@ -102,7 +105,6 @@ class Tracer(fx.Tracer):
     Attributes:
         returned: What each call of a module returned: its node, or None where that is no single tensor.
         shadows: The sample's value at each node, where there is a sample.
-        of_sizes: What is a size, or computed from sizes alone.
         refusal: The first thing that was asked of a symbol in vain: a forward that catches the error goes another way
             than with a tensor.
 
@@ -118,7 +120,6 @@ class Tracer(fx.Tracer):
         super().__init__()
         self.returned: dict[nn.Module, list[fx.Node | None]] = {}
         self.shadows: dict[fx.Node, Any] = {}
-        self.of_sizes: set[fx.Node] = set()
         self.refusal: Exception | None = None
         self._sample = sample
         self._running = False
@@ -147,14 +148,7 @@ class Tracer(fx.Tracer):
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
         """The symbol of a node."""
-        operands = node.all_input_nodes
-        if reads_shape(node) or (operands and self.of_sizes.issuperset(operands)):
-            self.of_sizes.add(node)
         return Symbol(node, self)
-
-    def create_arg(self, a: Any) -> Any:
-        """What stands for an argument in the graph."""
-        return a.node if isinstance(a, fx.Proxy) else super().create_arg(a)  # as a tensor it would be a constant
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether a module is a step, by its rule."""
@@ -200,7 +194,7 @@ class Tracer(fx.Tracer):
         if kind == "get_attr":
             return attribute(self.root, target).detach().clone()
         if kind == "call_module":
-            return _in_evaluation(self.root.get_submodule(target), args, kwargs)
+            return in_evaluation(self.root.get_submodule(target), args, kwargs)
         return target(*args, **kwargs) if kind == "call_function" else getattr(args[0], target)(*args[1:], **kwargs)
 
     def _shadow_of(self, value: Any) -> Any:
@@ -210,8 +204,13 @@ class Tracer(fx.Tracer):
         return value.detach().clone() if isinstance(value, Tensor) else value
 
 
-def _in_evaluation(step: nn.Module, args: Any, kwargs: Any) -> Any:
-    """Call a module so that no statistics move; shapes are the same."""
+def in_evaluation(step: nn.Module, args: Any, kwargs: Any) -> Any:
+    """Call a module so that no statistics move; shapes are the same.
+
+    Example:
+        >>> in_evaluation(nn.Dropout(0.5), (torch.ones(3),), {})
+        tensor([1., 1., 1.])
+    """
     training = [module for module in step.modules() if module.training]
     try:
         for module in training:

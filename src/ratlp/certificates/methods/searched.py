@@ -10,8 +10,8 @@ from ratlp.certificates.problem import Balls, Problem
 from ratlp.certificates.search import RadiusSearch
 from ratlp.errors import BoundError
 
-_ROUNDING = 1e-3
-"""Of the largest margin; rounding is far less, and what is wrong far more."""
+_MARGIN, _UNITS = 1e-3, 32
+"""By which share of the largest margin, and how many roundings of the largest logit, bounds may lie above."""
 
 
 class Searched(Method):
@@ -40,11 +40,11 @@ class Searched(Method):
         """By bisection, batch by batch."""
         for part in rows.split(self.batch_size(problem)):
             balls = problem.balls(part)
-            at_centres = _margins_at_centres(balls)
+            centres = _centres_of(balls)
 
-            def holds(eps: Tensor, balls: Balls = balls, at_centres: Tensor = at_centres) -> Tensor:
+            def holds(eps: Tensor, balls: Balls = balls, centres: tuple[Tensor, Tensor] = centres) -> Tensor:
                 margins = self.margins(balls, eps)
-                _check_below(margins, at_centres, balls.y)
+                _check_below(margins, *centres, balls.y)
                 # Bounds that overflow or that nobody knows (nan) prove nothing.
                 return ((margins > 0) & margins.isfinite()).scatter(1, balls.y[:, None], True).all(1)
 
@@ -54,19 +54,22 @@ class Searched(Method):
         return f"{type(self).__name__}()"
 
 
-def _margins_at_centres(balls: Balls) -> Tensor:
+def _centres_of(balls: Balls) -> tuple[Tensor, Tensor]:
+    """The margins at the centres, and how far bounds may lie above them by rounding."""
     logits = balls.rest(balls.points)
-    return logits.gather(1, balls.y[:, None]) - logits
+    margins = logits.gather(1, balls.y[:, None]) - logits
+    unit = torch.finfo(logits.dtype).eps * logits.abs().amax()
+    return margins, _MARGIN * margins.abs().amax() + _UNITS * unit + torch.finfo(logits.dtype).tiny
 
 
-def _check_below(margins: Tensor, at_centres: Tensor, y: Tensor) -> None:
+def _check_below(margins: Tensor, at_centres: Tensor, slack: Tensor, y: Tensor) -> None:
     """A ball holds its centre: bounds above the margins there are of something else than the model.
 
     Raises:
         BoundError: There are such.
     """
     excess = (margins - at_centres).scatter(1, y[:, None], 0.0)
-    if bool((excess > _ROUNDING * at_centres.abs().amax() + torch.finfo(excess.dtype).tiny).any()):
+    if bool((excess > slack).any()):
         raise BoundError(
             "bounds over a ball must hold for its centre; found margins above the model's own there, by "
             f"{float(excess.nan_to_num().max()):g}: its forward goes another way where it is given bounds (it catches "
