@@ -54,7 +54,11 @@ class Folder:
         self.write(f"runs/{name}.json", run)
 
     def read(self, name: str) -> Any:
-        """None where it is not there yet."""
+        """None where it is not there yet.
+
+        Raises:
+            InputError: It is not JSON.
+        """
         path = self._path / name
         if not path.exists():
             return None

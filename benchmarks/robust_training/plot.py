@@ -80,12 +80,12 @@ def _name_layers(axes: "Axes", groups: dict[str, Sequence[Row]], column: str) ->
     heights = {layer: mean(getattr(row, column) for row in group) for layer, group in groups.items()}
     costs = {layer: mean(row.time_ratio for row in group) for layer, group in groups.items()}
     beside, line = 1.25 * max(costs.values()), {"arrowstyle": "-", "color": GREY, "linewidth": 0.8}
-    for layer, place in _apart(heights).items():
+    for layer, place in apart(heights).items():
         axes.annotate(layer, (costs[layer], heights[layer]), (beside, place), va="center", fontsize=8, arrowprops=line)
 
 
-def _apart(heights: dict[str, float], *, gap: float = 5.0) -> dict[str, float]:
-    """Each name at its height or below, a gap under the one before; but all of them above 0."""
+def apart(heights: dict[str, float], *, gap: float = 5.0) -> dict[str, float]:
+    """Each name at its height where there is room, else moved: all are a gap apart, and none below 0."""
     falling = sorted(heights, key=heights.__getitem__, reverse=True)
     places: dict[str, float] = {}
     for number, layer in enumerate(falling):

@@ -12,7 +12,7 @@ def as_images(pixels: Tensor) -> Tensor:
     """With a channel axis; flat pixels as `[batch, 1, side, side]`.
 
     Raises:
-        InputError: They are no square images.
+        InputError: They are too small, or flat and of no square number of pixels.
     """
     if pixels.dim() > 3:
         return pixels

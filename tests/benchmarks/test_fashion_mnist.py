@@ -13,7 +13,7 @@ from robust_training.data import Data
 from robust_training.evaluating import evaluated
 from robust_training.folder import Folder
 from robust_training.nets import NETS, activations
-from robust_training.plot import _apart
+from robust_training.plot import apart
 from robust_training.recipes import EPS, METHODS, recipes
 from robust_training.results import Row, Trial, table
 from robust_training.stages import Plan, trainings
@@ -204,9 +204,9 @@ def test_what_cannot_be_is_one_line(arguments, reason, tmp_path, capsys):
 
 
 def test_names_beside_the_markers_lie_apart_and_above_the_axis():
-    found = _apart({"a": 0.0, "b": 0.1, "c": 74.0, "d": 74.5})
+    found = apart({"a": 0.0, "b": 0.1, "c": 74.0, "d": 74.5})
     assert found == {"d": 74.5, "c": 69.5, "b": 5.0, "a": 0.0}
-    assert list(_apart(dict.fromkeys("abc", 2.0)).values()) == [10.0, 5.0, 0.0]
+    assert list(apart(dict.fromkeys("abc", 2.0)).values()) == [10.0, 5.0, 0.0]
 
 
 def test_the_table_lines_up():

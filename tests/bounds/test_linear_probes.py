@@ -70,5 +70,11 @@ def test_an_axis_of_one_before_that_of_the_batch():
     torch.manual_seed(0)
     first, last, x = nn.Linear(4, 8).double(), nn.Linear(8, 3).double(), torch.rand(6, 4).double()
     assert_sound(lambda x: last(first(x).unsqueeze(0).squeeze(0).relu()), Interval(x, x + 0.3), count=100)
-    with pytest.raises(BoundError, match="found 6 samples elsewhere in a layer with a bias or a bend"):
+    with pytest.raises(BoundError, match="found 6 samples elsewhere in a layer that has a bias or is not linear"):
         linear_bounds(lambda x: last(first(x.unsqueeze(0)).relu()).squeeze(0), Interval(x, x + 0.3))
+
+
+def test_tensors_without_elements():
+    x = torch.rand(3, 2)
+    found = linear_bounds(lambda x: torch.cat([x[:, :0], 2 * x], 1), Interval(x, x + 0.1))
+    torch.testing.assert_close(found.upper, 2 * x + 0.2)

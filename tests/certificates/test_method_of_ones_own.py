@@ -103,6 +103,28 @@ def test_a_wrong_method_is_refused(subject):
     assert "found margins above the model's own there, by 0.4" in found.methods[1].refused
 
 
+def test_a_wrong_method_shows_beside_samples_of_larger_margins(subject):
+    net, x, y = subject
+
+    class Wrong(OneLayer):
+        def margins(self, balls, eps):
+            return super().margins(balls, eps) + 0.01 * (balls.y == y[0])[:, None]
+
+    scaled = torch.cat([x[:1], 1e4 * x[1:]])
+    with pytest.raises(BoundError, match="found margins above the model's own there"):
+        certify(net, scaled, y, eps=1e-6, methods=[Wrong(net)])
+
+
+def test_margins_beyond_all_numbers_prove_nothing(subject):
+    class Overflowing(OneLayer):
+        def margins(self, balls, eps):
+            return torch.full_like(super().margins(balls, eps), torch.inf)
+
+    found = certify(*subject, eps=0.1, methods=[Overflowing(subject[0])])
+    assert found.methods[0].refused is None
+    assert (found.radius == 0).all()
+
+
 def test_a_norm_that_it_does_not_serve_is_refused_with_the_reason(subject):
     refusal = "the method 'of-balls' serves balls of the norm 'l2'; found 'linf'"
     found = certify(*subject, eps=0.1, methods=["interval", OfBalls(subject[0])])

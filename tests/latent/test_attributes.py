@@ -107,12 +107,16 @@ def test_items_and_containers_are_put_back():
 def test_tensors_get_their_values_back_in_place():
     model = nn.ReLU()
     model.mean, model.table = torch.ones(3), torch.zeros(2, requires_grad=True)
+    model.unmarked = torch.ones(3)
     mean, loss = model.mean, model.table.square().sum()
     version = model.table._version
     with attributes_kept(model):
         model.mean.mul_(0.9).add_(1)
+        model.mean.data.mul_(2)
+        model.unmarked.data.mul_(2)
         model.mean = torch.zeros(3)
     assert model.mean is mean
     assert torch.equal(mean, torch.ones(3))
+    assert torch.equal(model.unmarked, torch.ones(3))
     assert model.table._version == version
     loss.backward()  # a graph from before is still good

@@ -71,6 +71,7 @@ def _put_back(attributes: dict[str, Any], name: str, value: Any, items: Any) -> 
     elif type(value) is dict:
         value.clear()
         value.update(items)
-    elif items is not None and value._version != items[0]:  # else as it was: a copy would be a change, too
+    elif items is not None and (value._version != items[0] or not torch.equal(value, items[1])):
+        # Else as it was: a copy would be a change, too, to a graph that holds it
         with torch.no_grad():
             value.copy_(items[1])

@@ -32,10 +32,10 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Interval:
 
 
 def _operands(input: Any, other: Any) -> tuple[Any, Any]:
-    """Two operands, of which one is an interval."""
-    dtype = input.dtype if isinstance(input, Interval) else other.dtype
-    plain = (x if isinstance(x, Interval) or not isinstance(x, Tensor) else floating(x, dtype) for x in (input, other))
-    return tuple(plain)  # type: ignore[return-value]
+    """The two, of which one is an interval; whole numbers as floating ones."""
+    if isinstance(input, Interval):
+        return input, floating(other, input.dtype) if isinstance(other, Tensor) else other
+    return floating(input, other.dtype) if isinstance(input, Tensor) else input, other
 
 
 @interval_rule(torch.neg, Tensor.neg, Tensor.__neg__, torch.negative, Tensor.negative)

@@ -127,7 +127,7 @@ def _baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, 
 def _einsum(equation: str, *operands: Any) -> Tensor:
     given = operands[0] if isinstance(operands[0], list | tuple) else operands
     if len(given) == 1:
-        view: Interval = given[0].mapped(lambda x: torch.einsum(equation, x))  # which it is where nothing is summed
+        view: Interval = given[0].mapped(lambda x: torch.einsum(equation, x))  # where nothing is summed
         return given[0].share(view)  # type: ignore[no-any-return]
     if len(given) != 2 or not isinstance(equation, str):
         raise BoundError(

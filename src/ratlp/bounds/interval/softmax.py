@@ -25,7 +25,7 @@ def log_softmax(x: Interval, dim: int | None, dtype: torch.dtype | None = None) 
     if dim is None:
         raise BoundError("softmax needs a dim for interval bounds; found none")
     lower, upper = (bound.to(dtype or bound.dtype).movedim(dim, -1) for bound in x.bounds)
-    # Relative to the highest, as all may be very low: by a mask of torch.finfo(dtype).min, which is a number.
+    # Relative to the highest: logits may all be as low as torch.finfo(dtype).min, with which masks are made.
     highest = upper.detach().amax(-1, keepdim=True) if upper.shape[-1] else upper
     highest = highest.where(highest.isfinite(), 0.0)
     lower, upper = lower - highest, upper - highest

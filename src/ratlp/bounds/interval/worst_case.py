@@ -78,5 +78,8 @@ def worst_logits(logits: Interval, y: Tensor) -> Tensor:
     """Logits `[batch, classes]` whose cross-entropy is an upper bound of that of every point of the box.
 
     Shifted so that the logit of the sample's class is 0; the others are at their highest against it.
+
+    Raises:
+        InputError: As in `margin_lower_bounds`.
     """
     return -margin_lower_bounds(logits, y)

@@ -16,7 +16,7 @@ def unknown_samples(batch: int) -> Tensor:
     """Which samples are unknown in which probe, boolean `[PROBES, batch]`.
 
     Of two samples each is unknown in a probe in which the other is known, so that it is seen if one depends on the
-    other: of any two in batches of up to six, and of five in six pairs in larger ones.
+    other: of any two in batches of up to six, and of at least five in six pairs in larger ones.
 
     Example:
         >>> unknown_samples(2).sum(1)
@@ -50,8 +50,8 @@ def are_apart(probes: Sequence[Tensor], unknown: Tensor) -> bool:
         >>> are_apart(probes, unknown), are_apart([probe - probe[-1:] for probe in probes], unknown)
         (True, False)
     """
-    batch = unknown.shape[1]
-    if probes[0].numel() % batch:
+    batch, size = unknown.shape[1], probes[0].numel()
+    if size % batch:
         return False
-    nan = torch.stack([probe.reshape(batch, -1).isnan().any(1) for probe in probes])
+    nan = torch.stack([probe.reshape(batch, size // batch).isnan().any(1) for probe in probes])
     return not bool((nan & ~unknown.to(nan.device)).any())

@@ -92,7 +92,7 @@ class _Sweep:
         if found[0].numel() % samples:
             raise BoundError(
                 f"linear bounds need the batch in the first axis, alone or with others; found {samples} samples "
-                "elsewhere in a layer with a bias or a bend: call it with the batch first"
+                "elsewhere in a layer that has a bias or is not linear: call it with the batch first"
             )
         found = found.reshape(len(found), samples, -1).sum(-1)
         self._sums[shared] = self._sums[shared] + found if shared in self._sums else found

@@ -50,11 +50,13 @@ def lipschitz_bound(model: nn.Module, *, norm: Norm = "linf", input_shape: tuple
         model: Any module whose forward `torch.fx` can follow and whose steps have rules.
         norm: "linf" or "l2", on both sides.
         input_shape: Of one sample, without the batch: makes convolutions and pooling tighter, and is needed by some
-            rules under L2. The bound then holds for this shape only.
+            rules under L2. The bound then holds for this shape only. The model is then also run on a random sample,
+            on which the steps that were followed must give the same.
 
     Raises:
         InputError: The norm is unknown.
-        BoundError: A step has no rule, or an assumption of its rule is not met (BatchNorm in training mode).
+        BoundError: A step has no rule, or an assumption of its rule is not met (BatchNorm in training mode); or the
+            forward cannot be followed, or takes other steps with a symbol than with a tensor.
 
     Example:
         >>> model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Sigmoid())

@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_map
 from ratlp.bounds.lipschitz.rules import Shape, find_rule
 from ratlp.errors import BoundError
 
-AUGMENTED = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor")
+AUGMENTED = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift")
 _OWN_ATTRIBUTES = ("tracer", "node", "root", "attr", "_node")
 
 
@@ -43,7 +43,9 @@ class Symbol(fx.Proxy):
         return len(self.shape) if self._shadow() is not None else SymbolAttribute(self, "dim")()
 
     def __len__(self) -> int:
-        return int(self.shape[0]) if self._shadow() is not None else super().__len__()
+        if self._shadow() is None:
+            raise self.tracer.refusing(TraceError("a symbol's length is not known without input_shape"))
+        return int(self.shape[0])
 
     def __getattr__(self, k: str) -> Attribute:
         if not hasattr(Tensor, k):
@@ -60,7 +62,7 @@ class Symbol(fx.Proxy):
         return found if isinstance(found, Tensor) else None
 
 
-def _in_place(function: Callable[..., Any]) -> Callable[..., Any]:
+def _augmented(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, other: self.tracer.create_proxy("call_function", function, (self, other), {})
 
 
@@ -75,9 +77,10 @@ for _name in ("float", "int", "complex", "array"):
     setattr(Symbol, f"__{_name}__", _refused("made a number"))
 for _name in ("setitem", "delitem"):
     setattr(Symbol, f"__{_name}__", _refused("changed in part"))
-Symbol.__deepcopy__ = _refused("copied")  # type: ignore[method-assign]
+for _name in ("copy", "deepcopy"):
+    setattr(Symbol, f"__{_name}__", _refused("copied"))
 for _name in AUGMENTED:  # torch.fx writes x *= y down as x = x * y, which leaves x's views as they are
-    setattr(Symbol, f"__i{_name}__", _in_place(getattr(operator, f"i{_name}")))
+    setattr(Symbol, f"__i{_name}__", _augmented(getattr(operator, f"i{_name}")))
 
 
 class SymbolAttribute(Attribute, Symbol):
@@ -190,7 +193,7 @@ class Tracer(fx.Tracer):
 
     def _step(self, kind: str, target: Any, args: Any, kwargs: Any) -> Any:
         if kind == "placeholder":
-            return self._sample
+            return self._shadow_of(self._sample)  # a copy: the forward may change it
         if kind == "get_attr":
             return attribute(self.root, target).detach().clone()
         if kind == "call_module":
@@ -205,7 +208,7 @@ class Tracer(fx.Tracer):
 
 
 def in_evaluation(step: nn.Module, args: Any, kwargs: Any) -> Any:
-    """Call a module so that no statistics move; shapes are the same.
+    """Call a module as in evaluation, so that no statistics move.
 
     Example:
         >>> in_evaluation(nn.Dropout(0.5), (torch.ones(3),), {})

@@ -11,7 +11,7 @@ from ratlp.certificates.search import RadiusSearch
 from ratlp.errors import BoundError
 
 _MARGIN, _UNITS = 1e-3, 32
-"""By which share of the largest margin, and how many roundings of the largest logit, bounds may lie above."""
+"""By which share of a sample's largest margin, and how many roundings of its largest logit, bounds may lie above."""
 
 
 class Searched(Method):
@@ -58,8 +58,8 @@ def _centres_of(balls: Balls) -> tuple[Tensor, Tensor]:
     """The margins at the centres, and how far bounds may lie above them by rounding."""
     logits = balls.rest(balls.points)
     margins = logits.gather(1, balls.y[:, None]) - logits
-    unit = torch.finfo(logits.dtype).eps * logits.abs().amax()
-    return margins, _MARGIN * margins.abs().amax() + _UNITS * unit + torch.finfo(logits.dtype).tiny
+    unit = torch.finfo(logits.dtype).eps * logits.abs().amax(1, keepdim=True)
+    return margins, _MARGIN * margins.abs().amax(1, keepdim=True) + _UNITS * unit + torch.finfo(logits.dtype).tiny
 
 
 def _check_below(margins: Tensor, at_centres: Tensor, slack: Tensor, y: Tensor) -> None:
@@ -69,9 +69,10 @@ def _check_below(margins: Tensor, at_centres: Tensor, slack: Tensor, y: Tensor) 
         BoundError: There are such.
     """
     excess = (margins - at_centres).scatter(1, y[:, None], 0.0)
-    if bool((excess > slack).any()):
+    wrong = (excess > slack) & margins.isfinite()
+    if bool(wrong.any()):
         raise BoundError(
             "bounds over a ball must hold for its centre; found margins above the model's own there, by "
-            f"{float(excess.nan_to_num().max()):g}: its forward goes another way where it is given bounds (it catches "
+            f"{float(excess[wrong].max()):g}: its forward goes another way where it is given bounds (it catches "
             "errors, or looks at types), or a rule of the caller's own is wrong"
         )
