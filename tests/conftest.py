@@ -1,5 +1,13 @@
+import signal
+
 import pytest
 import torch
+
+
+def pytest_configure():
+    """Started in the background by a shell, tests inherit that interrupts are ignored; their own are to arrive."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
