@@ -18,8 +18,8 @@ from ratlp.errors import BoundError
 @interval_rule(torch.add, Tensor.add, Tensor.__add__, Tensor.__radd__, anywhere=True)
 def add(input: Any, other: Any, *, alpha: float = 1) -> Interval:
     """The sum; independent intervals add their radii."""
-    input, other = _operands(input, other)
-    other = other if alpha == 1 else multiply(other, alpha) if isinstance(other, Interval) else alpha * other
+    if alpha != 1:
+        other = multiply(other, alpha) if isinstance(other, Interval) else alpha * _floating(other, input)
     if isinstance(input, Interval) and isinstance(other, Interval):
         if input.is_ball and other.is_ball:
             return Interval.of_ball(input.centre + other.centre, input.radius + other.radius)
@@ -31,11 +31,9 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Interval:
     return Interval(interval.lower + shift, interval.upper + shift)
 
 
-def _operands(input: Any, other: Any) -> tuple[Any, Any]:
-    """The two, of which one is an interval; whole numbers as floating ones."""
-    if isinstance(input, Interval):
-        return input, floating(other, input.dtype) if isinstance(other, Tensor) else other
-    return floating(input, other.dtype) if isinstance(input, Tensor) else input, other
+def _floating(operand: Any, beside: Interval) -> Any:
+    """A number or an ordinary tensor, whose whole numbers would wrap before they meet the interval."""
+    return floating(operand, beside.dtype) if isinstance(operand, Tensor) else operand
 
 
 @interval_rule(torch.neg, Tensor.neg, Tensor.__neg__, torch.negative, Tensor.negative)
@@ -49,8 +47,7 @@ def negate(input: Interval) -> Interval:
 @interval_rule(torch.sub, Tensor.sub, Tensor.__sub__, torch.subtract, Tensor.subtract, anywhere=True)
 def subtract(input: Any, other: Any, *, alpha: float = 1) -> Interval:
     """The difference."""
-    input, other = _operands(input, other)
-    return add(input, negate(other) if isinstance(other, Interval) else -other, alpha=alpha)
+    return add(input, negate(other) if isinstance(other, Interval) else -_floating(other, input), alpha=alpha)
 
 
 @interval_rule(Tensor.__rsub__, torch.rsub, anywhere=True)

@@ -49,7 +49,7 @@ def margin_lower_bounds(logits: Interval, y: Tensor) -> Tensor:
         >>> margin_lower_bounds(head(Interval(torch.zeros(1, 1), torch.ones(1, 1))), torch.tensor([0])).tolist()
         [[0.0, 0.0]]
     """
-    check_labels_fit(logits, y)
+    _check_labels_fit(logits, y)
     affine = logits.affine_of
     if affine is None or affine.radius.dim() != 2:
         margins = logits.lower.gather(1, y[:, None]) - logits.upper
@@ -61,12 +61,8 @@ def margin_lower_bounds(logits: Interval, y: Tensor) -> Tensor:
     return margins.scatter(1, y[:, None], 0.0)
 
 
-def check_labels_fit(logits: Interval, y: Tensor) -> None:
-    """Check that there is one label for each sample; values are left to torch, for which they need not be read.
-
-    Raises:
-        InputError: There is not.
-    """
+def _check_labels_fit(logits: Interval, y: Tensor) -> None:
+    """Check that there is one label for each sample; values are left to torch, for which they need not be read."""
     if logits.dim() != 2 or y.shape != logits.shape[:1]:
         raise InputError(
             f"logits must be [batch, classes] and labels [batch]; found shapes {tuple(logits.shape)} and "

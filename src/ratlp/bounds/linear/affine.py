@@ -42,7 +42,6 @@ _POOLED = (
     *(functional.adaptive_avg_pool1d, functional.adaptive_avg_pool2d, functional.adaptive_avg_pool3d),
     *(functional.interpolate, functional.unfold, functional.fold),
 )
-_TRANSPOSED_CONVOLUTIONS = (torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d)
 
 
 def _reshaped(call: Call, input: Any, *args: Any, **kwargs: Any) -> Node:
@@ -120,7 +119,7 @@ def folded(call: Call, input: Any, *args: Any, one_to_one: bool = False, **kwarg
     )
 
 
-@linear_rule(*_TRANSPOSED_CONVOLUTIONS)
+@linear_rule(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d)
 def _transposed_convolution(call: Call, input: Any, weight: Any, *args: Any, **kwargs: Any) -> Node | None:
     if call.nodes() != (input,):
         return None

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from ratlp.bounds.interval import Interval, margin_lower_bounds
-from ratlp.bounds.interval.worst_case import check_labels_fit
 from ratlp.bounds.linear.ascent import SlopeAscent
 from ratlp.bounds.linear.graph import Graph, graph_of
 from ratlp.bounds.linear.regions import BoxRegion, Region
@@ -63,11 +62,10 @@ def linear_margins(
         True
     """
     graph = _relaxed(forward, region, intermediate)
-    check_labels_fit(graph.logits, y)
+    of_intervals = margin_lower_bounds(graph.logits, y)  # first: it checks the labels
     rows = _margin_rows(graph.logits, y)
     found = least(graph, graph.output, rows) if ascent is None else ascent.least(graph, rows)
-    margins = better(torch.maximum, margin_lower_bounds(graph.logits, y), found.T)
-    return margins.scatter(1, y[:, None], 0.0)
+    return better(torch.maximum, of_intervals, found.T).scatter(1, y[:, None], 0.0)
 
 
 def linear_bounds(forward: Forward, region: Interval | Region, *, intermediate: Intermediate = "linear") -> Interval:

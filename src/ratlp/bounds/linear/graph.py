@@ -38,7 +38,7 @@ class Graph:
     def __init__(self, region: Region) -> None:
         self.region = region
         self.batch = len(region.box)
-        self.unknown = unknown_samples(self.batch)
+        self.unknown = unknown_samples(self.batch).to(region.box.device)
         self.input = Leaf(region.box)
         self.nodes: list[Node] = [self.input]
 

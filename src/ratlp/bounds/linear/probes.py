@@ -34,7 +34,7 @@ def probes_of(point: Tensor, unknown: Tensor) -> Sequence[Tensor]:
         tensor([[nan, nan]])
     """
     axes = (1,) * (point.dim() - 1)
-    return [point.detach().masked_fill(own.view(-1, *axes).to(point.device), torch.nan) for own in unknown]
+    return [point.detach().masked_fill(own.view(-1, *axes), torch.nan) for own in unknown]
 
 
 def are_apart(probes: Sequence[Tensor], unknown: Tensor) -> bool:
@@ -42,7 +42,7 @@ def are_apart(probes: Sequence[Tensor], unknown: Tensor) -> bool:
 
     Args:
         probes: What a function, and those before it, made of `probes_of`.
-        unknown: `[PROBES, batch]`.
+        unknown: `[PROBES, batch]`, on their device.
 
     Example:
         >>> unknown = unknown_samples(3)
@@ -54,4 +54,4 @@ def are_apart(probes: Sequence[Tensor], unknown: Tensor) -> bool:
     if size % batch:
         return False
     nan = torch.stack([probe.reshape(batch, size // batch).isnan().any(1) for probe in probes])
-    return not bool((nan & ~unknown.to(nan.device)).any())
+    return not bool((nan & ~unknown).any())

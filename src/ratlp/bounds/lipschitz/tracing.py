@@ -7,7 +7,7 @@ of one run would not show. Shapes may be looked at where the input's is given.
 
 import operator
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import Tensor, fx, nn
 from torch.nn.modules.module import _has_any_global_hook
 from torch.nn.utils.parametrize import is_parametrized
 
+from ratlp.attacks import seeded
 from ratlp.bounds.lipschitz.functions import ARITHMETIC, module_form
 from ratlp.bounds.lipschitz.rearrangement import rearrangement
 from ratlp.bounds.lipschitz.rules import Shape, find_rule
@@ -89,7 +90,7 @@ def trace(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> Trace
     _check_modules(root)
     sample = _sample(root, input_shape)
     tracer = Tracer(sample)
-    with _drawing_unseen(sample):
+    with seeded(0, torch.zeros(()) if sample is None else sample):  # one state for both runs: what draws differs
         with _held(root.model):
             graph = _followed(tracer, root)
         nodes = list(graph.nodes)
@@ -109,13 +110,6 @@ def trace(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> Trace
     traced = Traced(graph, root, modules, tracer.returned, tracer.shapes(), nodes[0], logits)
     _check_in_place(traced)
     return traced
-
-
-def _drawing_unseen(sample: Tensor | None) -> AbstractContextManager[None]:
-    """While open, the random state of the CPU and of the sample's device moves, and is then as before."""
-    if sample is None or sample.device.type == "cpu":
-        return torch.random.fork_rng(devices=[])
-    return torch.random.fork_rng(devices=[sample.device], device_type=sample.device.type)
 
 
 @contextmanager
